@@ -1,0 +1,1 @@
+"""Typed settings, read from `cbx.toml` or `pyproject.toml`."""

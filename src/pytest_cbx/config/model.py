@@ -1,0 +1,171 @@
+"""Every setting of a project, typed and frozen, with its default. `load.py` fills them from a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+
+from pytest_cbx.tier import Tier
+
+MEGABYTE = 1024 * 1024
+
+
+class Isolation(Enum):
+    """A rung of the isolation ladder, or `auto`: the highest one that this machine and this version offer."""
+
+    AUTO = "auto"
+    OFF = "off"
+    GUARD = "guard"
+    SERIALIZABLE = "serializable"
+
+
+class Durability(Enum):
+    """What a transaction's journal survives."""
+
+    PROCESS = "process"
+    POWER = "power"
+
+
+class Policy(Enum):
+    """How the scheduler orders commands that could start now."""
+
+    CRITICAL_PATH = "critical-path"
+    SHORTEST_FIRST = "shortest-first"
+    ROUND_ROBIN = "round-robin"
+    RESOURCE_AWARE = "resource-aware"
+
+
+class Priority(Enum):
+    """The user's own word on a command's priority."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+    DEFERRED = "deferred"
+
+
+class Rollback(Enum):
+    """When a command's changes are undone."""
+
+    AUTO = "auto"
+    NEVER = "never"
+    ON_CRASH = "on-crash"
+    ON_FAILURE = "on-failure"
+    ALWAYS = "always"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instances:
+    """How many instances may run at once, by tier and in all. Source: founding documents, "Instance Limits"."""
+
+    safe_parallel_max: int = 16
+    conditional_parallel_max: int = 8
+    sequential_max: int = 4
+    dangerous_isolated_max: int = 2
+    total_capacity_max: int = 30
+
+    def cap(self, tier: Tier) -> int:
+        """The cap of one tier."""
+        return {
+            Tier.SAFE_PARALLEL: self.safe_parallel_max,
+            Tier.CONDITIONAL_PARALLEL: self.conditional_parallel_max,
+            Tier.SEQUENTIAL_REQUIRED: self.sequential_max,
+            Tier.DANGEROUS_ISOLATED: self.dangerous_isolated_max,
+        }[tier]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one instance may use, and how fast instances may multiply. Bytes, cores, bytes per second, counts."""
+
+    memory_per_instance: int = 512 * MEGABYTE
+    cpu_cores_per_instance: float = 0.5
+    io_bandwidth: int = 100 * MEGABYTE
+    """Bytes per second."""
+    network_connections_max: int = 50
+    file_descriptors_max: int = 1024
+    spawn_rate: float = 10.0
+    """How many *more* instances may run each second, beyond the first `spawn_rate`; replacing one that ended is free."""
+    safety_margin: float = 0.10
+    """Share of the machine's memory that is never handed out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """Seconds."""
+
+    command: float = 300.0
+    lock_acquisition: float = 30.0
+    health_check: float = 10.0
+    cleanup: float = 60.0
+    recovery: float = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thresholds:
+    """When a run is warned about. Shares are 0–1, latencies in milliseconds, depths in commands."""
+
+    cpu_utilization_warning: float = 0.80
+    memory_utilization_warning: float = 0.85
+    error_rate_warning: float = 0.05
+    latency_p95_warning_ms: float = 1000.0
+    queue_depth_warning: int = 100
+    cpu_utilization_critical: float = 0.95
+    memory_utilization_critical: float = 0.90
+    error_rate_critical: float = 0.10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandConfig:
+    """One `[[cbx.command]]`. `cwd` is relative to the file; `reads` and `writes` are globs relative to `cwd`; all exactly as written."""
+
+    name: str
+    run: str
+    line: int
+    """1-based line of the table in its file."""
+    cwd: str = "."
+    env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    needs: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    locks: tuple[str, ...] = ()
+    tier: Tier | None = None
+    """None for `auto`."""
+    trust: bool = False
+    """Allows a `tier` laxer than the one the text gives."""
+    timeout: float | None = None
+    """Seconds; None takes `timeouts.command`."""
+    retries: int = 0
+    priority: Priority = Priority.NORMAL
+    cpus: float | None = None
+    """Cores; None takes the estimate, or `limits.cpu_cores_per_instance`."""
+    memory: int | None = None
+    """Bytes; None takes the larger of the estimate and `limits.memory_per_instance`."""
+    rollback: Rollback | None = None
+    """None takes the run's own."""
+    results: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that one configuration file says."""
+
+    source: str | None = None
+    """Absolute path of the file; None when there is none and all is default."""
+    isolation: Isolation = Isolation.AUTO
+    protect: tuple[str, ...] = ()
+    durability: Durability = Durability.PROCESS
+    shell: tuple[str, ...] = ("bash", "-eo", "pipefail", "-c")
+    jobs: int = 0
+    """0: from the machine's capacity."""
+    policy: Policy = Policy.CRITICAL_PATH
+    discover: bool = False
+    instances: Instances = Instances()
+    limits: Limits = Limits()
+    timeouts: Timeouts = Timeouts()
+    thresholds: Thresholds = Thresholds()
+    commands: tuple[CommandConfig, ...] = ()

@@ -1,0 +1,220 @@
+"""The messages between an engine and its clients, and how they travel.
+
+A frame is a 4-byte big-endian length and that many bytes of MessagePack, one tagged message each.
+Descriptors for `cbx run` travel as ancillary data of the frame that says how many it brings.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+from pytest_cbx.config.model import Instances, Limits, Policy, Priority, Timeouts
+from pytest_cbx.plan.model import Claim
+from pytest_cbx.tier import Tier
+
+VERSION = 1
+"""Raised whenever a message changes its meaning; engine and client must agree."""
+
+FRAME_MAX = 64 * 1024 * 1024
+"""Bytes; a longer frame closes the connection."""
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
+    """Base of all messages."""
+
+
+# --- client to engine ------------------------------------------------------------------------------
+
+
+class Hello(Message, frozen=True, kw_only=True):
+    """First message of a client."""
+
+    version: int
+    pid: int
+    name: str
+    """For people, e.g. "pytest" or "cbx run": said to those who wait for this client."""
+    parent: str = ""
+    """CBX_INSTANCE of the command that this client runs in; empty at top level."""
+    subscribe: bool = False
+    """Send every event of the engine as `Observed`."""
+
+
+class Settle(Message, frozen=True, kw_only=True):
+    """Second message: how the engine is to be set up. Only the first client's counts; `Welcome` tells the others."""
+
+    instances: Instances
+    limits: Limits
+    timeouts: Timeouts
+    policy: Policy
+    jobs: int
+
+
+class Environment(Message, frozen=True, kw_only=True):
+    """An environment that later `CommandSpec`s refer to. Values are undecoded bytes as in `os.environb`."""
+
+    number: int
+    variables: dict[bytes, bytes]
+
+
+class Node(Message, frozen=True, kw_only=True):
+    """A command or join of a submission. `id` is unique within the client; `needs` and `after` name ids of this client."""
+
+    id: int
+    name: str
+    needs: list[int] = []
+    after: list[int] = []
+
+
+class JoinSpec(Node, frozen=True, kw_only=True):
+    """Ends when all before it have ended."""
+
+
+class CommandSpec(Node, frozen=True, kw_only=True):
+    """Everything that it takes to run one command."""
+
+    argv: list[bytes]
+    """The shell and its options with the text as the last one, or a program and its arguments."""
+    cwd: bytes
+    """Absolute."""
+    umask: int
+    environment: int
+    """Number of an `Environment` sent before."""
+    extra_env: dict[bytes, bytes] = {}
+    tier: Tier
+    claims: list[Claim]
+    cpus: float
+    memory: int
+    """Bytes: reservation and limit at once."""
+    timeout: float
+    """Seconds from start to SIGTERM."""
+    grace: float = 2.0
+    """Seconds from SIGTERM to SIGKILL."""
+    retries: int = 0
+    lock_timeout: float = 30.0
+    priority: Priority = Priority.NORMAL
+    score: float = 5.0
+    seconds: float = 1.0
+    path_seconds: float = 1.0
+    stdout: bytes = b""
+    """Absolute path of the file that takes standard output; created, appended to. Empty: the first handed-over descriptors."""
+    stderr: bytes = b""
+    """The same for standard error; the same path as `stdout` keeps the interleaving in one file."""
+    descriptors: int = 0
+    """3 when stdin, stdout and stderr came with this frame, else 0 (stdin is then /dev/null)."""
+
+
+class Submission(Message, frozen=True, kw_only=True):
+    """Commands to run, in program order."""
+
+    nodes: list[CommandSpec | JoinSpec]
+    fail_fast: bool = False
+
+
+class Abandon(Message, frozen=True, kw_only=True):
+    """Cancel these commands of this client; None means all."""
+
+    ids: list[int] | None = None
+    reason: str = "cancelled"
+
+
+class Leave(Message, frozen=True, kw_only=True):
+    """A client's last message: whatever it still has running is cancelled."""
+
+
+# --- engine to client ------------------------------------------------------------------------------
+
+
+class Welcome(Message, frozen=True, kw_only=True):
+    """The answer to `Hello`."""
+
+    version: int
+    pid: int
+    token: str
+    """Marks this engine: every instance carries it in CBX_INSTANCE."""
+    isolation: str
+    isolation_reason: str
+    jobs: int
+    cpus: float
+    memory: int
+
+
+class Refused(Message, frozen=True, kw_only=True):
+    """The engine closes this connection, and says why."""
+
+    reason: str
+
+
+class Queued(Message, frozen=True, kw_only=True):
+    """A ready command has to wait."""
+
+    id: int
+    reason: str
+    blockers: list[str]
+    """Names, with the client in brackets where it is another one: "build (pytest, pid 41)"."""
+
+
+class Started(Message, frozen=True, kw_only=True):
+    """An instance runs. `pid` leads its own session and process group."""
+
+    id: int
+    pid: int
+    start_ticks: int
+    """Field 22 of /proc/PID/stat, against reuse of the pid; 0 where there is no /proc."""
+    slot: int
+    attempt: int
+    at: float
+    """Unix seconds."""
+
+
+class Retrying(Message, frozen=True, kw_only=True):
+    """A failed command will run again in `delay` seconds."""
+
+    id: int
+    attempt: int
+    delay: float
+
+
+class Finished(Message, frozen=True, kw_only=True):
+    """A command is over. Sent exactly once for each command of a submission; joins are silent."""
+
+    id: int
+    status: str
+    """`passed`, `failed`, `skipped`, `cancelled`, `lock-timeout`."""
+    reason: str = ""
+    """For people; empty when it passed, or failed by its own exit code."""
+    exit_code: int | None = None
+    """As a shell shows it: 128+n for signal n; None when it never ran."""
+    signal: int = 0
+    cause: str = ""
+    """`exit`, `signal`, `timeout`, `memory`, `cancelled`, `start-failed`, or empty when it never ran."""
+    attempts: int = 0
+    started_at: float = 0.0
+    """Unix seconds of the last attempt; 0 when it never ran."""
+    ended_at: float = 0.0
+    queued_s: float = 0.0
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+    max_rss: int = 0
+    """Bytes."""
+    slot: int = -1
+    waited_for: list[str] = []
+    leaks: list[str] = []
+    """Processes that outlived their command and were killed: "sleep 60 (pid 4711)"."""
+
+
+class Observed(Message, frozen=True, kw_only=True):
+    """One event, for those who subscribed; encoded as in `events.py`."""
+
+    event: msgspec.Raw
+
+
+class Farewell(Message, frozen=True, kw_only=True):
+    """The answer to `Leave`: nothing of this client runs any more. `last`: the engine ends now."""
+
+    last: bool
+
+
+FromClient: TypeAlias = Hello | Settle | Environment | Submission | Abandon | Leave
+FromEngine: TypeAlias = Welcome | Refused | Queued | Started | Retrying | Finished | Observed | Farewell

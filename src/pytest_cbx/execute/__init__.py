@@ -1,0 +1,1 @@
+"""Starts, limits, supervises and reaps processes."""

@@ -1,0 +1,1 @@
+"""The only place with `ctypes`: bindings to the kernel."""

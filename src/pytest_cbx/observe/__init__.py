@@ -1,0 +1,1 @@
+"""Turns events into files for people and scripts."""

@@ -1,0 +1,1 @@
+"""Turns commands into claims, finds conflicts, builds the dependency graph in program order."""

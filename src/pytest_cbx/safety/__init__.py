@@ -1,0 +1,1 @@
+"""Gives the tier of a command, with its reasons."""

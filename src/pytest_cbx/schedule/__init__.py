@@ -1,0 +1,1 @@
+"""A state machine without I/O: events in, decisions out."""

@@ -1,0 +1,1 @@
+"""Reads bash text into a neutral syntax tree, or says plainly that it cannot."""
