@@ -1,0 +1,166 @@
+"""From what a command would do to how freely it may run, with the reasons for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from pytest_cbx.effects.model import Effect, Effects, Kind, Place, Scope
+from pytest_cbx.safety.findings import findings_of
+from pytest_cbx.safety.model import Assessment
+from pytest_cbx.safety.places import Area, area_of
+from pytest_cbx.tier import Tier
+
+SAFE = Tier.SAFE_PARALLEL
+CONDITIONAL = Tier.CONDITIONAL_PARALLEL
+SEQUENTIAL = Tier.SEQUENTIAL_REQUIRED
+DANGEROUS = Tier.DANGEROUS_ISOLATED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What one kind of effect means. `sentence` has `{program}` and `{object}`; `fallback` is the object when no place is known."""
+
+    tier: Tier
+    sentence: str
+    fallback: str = ""
+
+
+RULES: Mapping[Kind, Rule] = MappingProxyType(
+    {
+        Kind.READ: Rule(tier=SAFE, sentence="{program} reads {object}", fallback="something"),
+        Kind.CACHE: Rule(
+            tier=CONDITIONAL, sentence="{program} fills its cache {object}", fallback="outside the work tree"
+        ),
+        Kind.OUTPUT: Rule(tier=CONDITIONAL, sentence="{program} writes its output {object}", fallback="somewhere"),
+        Kind.NETWORK: Rule(tier=SEQUENTIAL, sentence="{program} talks to {object}", fallback="another host"),
+        Kind.WRITE: Rule(tier=SEQUENTIAL, sentence="{program} changes {object}", fallback="files"),
+        Kind.APPEND: Rule(tier=SEQUENTIAL, sentence="{program} appends to {object}", fallback="a file"),
+        Kind.CREATE: Rule(tier=SEQUENTIAL, sentence="{program} creates {object}", fallback="a file"),
+        Kind.DELETE: Rule(tier=SEQUENTIAL, sentence="{program} deletes {object}", fallback="files"),
+        Kind.METADATA: Rule(
+            tier=SEQUENTIAL, sentence="{program} changes mode, owner or times of {object}", fallback="files"
+        ),
+        Kind.STATE: Rule(tier=SEQUENTIAL, sentence="{program} changes {object}", fallback="shared state"),
+        Kind.BIND: Rule(tier=SEQUENTIAL, sentence="{program} listens on port {object}", fallback="of its choice"),
+        Kind.KILL: Rule(tier=SEQUENTIAL, sentence="{program} signals {object}", fallback="other processes"),
+        Kind.EXECUTE: Rule(tier=SEQUENTIAL, sentence="{program} runs code that was not seen: it may do anything"),
+        Kind.UNKNOWN: Rule(tier=SEQUENTIAL, sentence="{program} is not known: it may do anything"),
+        Kind.DESTROY: Rule(
+            tier=DANGEROUS, sentence="{program} destroys {object}", fallback="what cannot be told beforehand"
+        ),
+        Kind.SYSTEM: Rule(tier=DANGEROUS, sentence="{program} changes {object}", fallback="the machine"),
+        Kind.PRIVILEGE: Rule(tier=DANGEROUS, sentence="{program} runs as another user"),
+    }
+)
+"""Every kind of effect, its tier, and the sentence for people. Rows from the laxest tier to the strictest."""
+
+PACKAGE_TOOLS = frozenset(
+    {
+        "bun", "bundle", "cargo", "composer", "corepack", "gem", "go", "gradle", "gradlew", "mvn", "mvnw", "npm", "npx", "pip",
+        "pip3", "pipenv", "pipx", "pnpm", "poetry", "pdm", "hatch", "tox", "nox", "uv", "uvx", "yarn", "pre-commit", "build",
+    }
+)  # fmt: skip
+"""Programs that fetch what a lock file or an index names, into a cache that several of them may fill at once."""
+
+CHANGES = frozenset({Kind.OUTPUT, Kind.WRITE, Kind.APPEND, Kind.CREATE, Kind.DELETE, Kind.METADATA, Kind.DESTROY})
+"""Kinds that change a place for others. (A cache is made for several writers.)"""
+
+_TRUNCATES = frozenset({Kind.OUTPUT, Kind.WRITE, Kind.DELETE, Kind.METADATA, Kind.DESTROY})
+
+_NAMED_BY_DETAIL = frozenset({Kind.NETWORK, Kind.BIND, Kind.KILL, Kind.STATE, Kind.SYSTEM})
+
+
+def assess(effects: Effects, *, declared: Tier | None = None, trust: bool = False) -> Assessment:
+    """The tier of a command, the reasons (strictest first, each once), and the findings.
+
+    The strictest effect decides. `declared` is the tier that the configuration names (None for `auto`): a stricter one always
+    wins, a laxer one only with `trust`.
+    """
+    graded = list(_graded(effects))
+    tier = max((grade for grade, _ in graded), default=SAFE, key=lambda grade: grade.strictness)
+    own = _ordered(graded)
+    findings = findings_of(effects)
+    if declared is None or declared is tier:
+        return Assessment(tier=tier, reasons=own, findings=findings)
+    if declared > tier:
+        return Assessment(tier=declared, reasons=("declared in the configuration", *own), findings=findings)
+    if trust:
+        return Assessment(tier=declared, reasons=("trusted by the configuration", *own), findings=findings)
+    refused = f"the laxer tier {declared.value} in the configuration is ignored: it needs trust = true"
+    return Assessment(tier=tier, reasons=(*own, refused), findings=findings)
+
+
+def _graded(effects: Effects) -> Iterator[tuple[Tier, str]]:
+    if not effects.readable:
+        yield DANGEROUS, "the text could not be read: it may do anything"
+    readers = list(
+        dict.fromkeys(effect.program for effect in effects.effects if effect.kind is Kind.READ and effect.program)
+    )
+    for effect in effects.effects:
+        if effect.kind is not Kind.READ:
+            yield tier_of(effect), sentence_of(effect)
+    if readers:
+        yield SAFE, f"{_listed(readers)} only {'reads' if len(readers) == 1 else 'read'}"
+    elif not effects.effects:
+        yield SAFE, "it touches no file"
+    if remote_code(effects):
+        yield DANGEROUS, "it runs code that comes from another host"
+
+
+def tier_of(effect: Effect) -> Tier:
+    """The tier of one effect: its kind's row in `RULES`, made stricter by where it happens."""
+    tier = RULES[effect.kind].tier
+    if effect.kind is Kind.NETWORK and effect.program in PACKAGE_TOOLS:
+        return CONDITIONAL
+    if effect.place is None or effect.kind not in CHANGES:
+        return tier
+    area = area_of(effect.place)
+    if area is Area.DEVICE:
+        return SAFE
+    return max(tier, _tier_in(area, effect.kind, effect.place.scope), key=lambda grade: grade.strictness)
+
+
+def _tier_in(area: Area, kind: Kind, scope: Scope) -> Tier:
+    if area is Area.WORKSPACE:
+        return SAFE
+    if area in (Area.MACHINE, Area.ROOT) or (area in (Area.STARTUP, Area.SECRET) and kind in _TRUNCATES):
+        return DANGEROUS
+    many = kind is Kind.DELETE and scope is not Scope.PATH
+    return DANGEROUS if many and area is not Area.TEMPORARY else SEQUENTIAL
+
+
+def sentence_of(effect: Effect) -> str:
+    """One short sentence for people, such as "sed changes a.txt (-i edits in place)"."""
+    rule = RULES[effect.kind]
+    detail, thing = effect.detail, rule.fallback
+    if effect.place is not None:
+        thing = spoken(effect.place)
+    elif effect.kind in _NAMED_BY_DETAIL and detail:
+        detail, thing = "", detail
+    sentence = rule.sentence.format(program=effect.program or "the command", object=thing)
+    return f"{sentence} ({detail})" if detail else sentence
+
+
+def spoken(place: Place) -> str:
+    """A place in words: `src` and all below it is "everything in src"."""
+    where = "the work tree" if place.path == "." else place.path
+    if place.scope is Scope.SOURCES:
+        return f"the sources in {where}"
+    return f"everything in {where}" if place.scope is Scope.TREE else where
+
+
+def remote_code(effects: Effects) -> bool:
+    """Whether code that another host sends would be run: some program fetches, and a shell runs unseen text it is handed."""
+    fetches = any(e.kind is Kind.NETWORK and e.program not in PACKAGE_TOOLS for e in effects.effects)
+    return fetches and any(e.kind is Kind.EXECUTE and e.place is None for e in effects.effects)
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _ordered(graded: Iterable[tuple[Tier, str]]) -> tuple[str, ...]:
+    by_tier = sorted(graded, key=lambda pair: -pair[0].strictness)
+    return tuple(dict.fromkeys(sentence for _, sentence in by_tier))
