@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import posixpath
 from collections.abc import Callable, Iterable, Iterator
 
@@ -28,15 +29,13 @@ FILE_MODES = {
 WHOLE_TREE = Claim(domain=Domain.FILE, mode=Mode.WRITE, target=".", scope=Scope.TREE)
 
 _WILD = "*?["
-# A name nobody has: it shows whether git ignores what a pattern stands for.
-_WITNESS = "cbx-witness"
 
 
 def claims_of(
     effects: Effects,
     *,
     tier: Tier,
-    ignored: Callable[[str], bool],
+    ignored: Callable[[str], bool] = lambda path: False,
     cwd: str = ".",
     reads: Iterable[str] = (),
     writes: Iterable[str] = (),
@@ -46,7 +45,8 @@ def claims_of(
     """All claims of one command, sorted, without those that others of the same command cover.
 
     `reads` and `writes` are globs relative to `cwd`, which is relative to the workspace (or absolute, when `workspace`, its
-    absolute path, is given); `locks` are `name` or `name:read`. `ignored` tells whether git ignores a path.
+    absolute path, is given); `locks` are `name` or `name:read`. `ignored` tells whether git ignores
+    what lies at a path inside the workspace (for a pattern: at a path that fits it).
 
     A command that may do anything claims the whole work tree, and so does a DANGEROUS one. A tier laxer than SEQUENTIAL
     on such a command can only come from a configuration that trusts it: then its known effects and the configuration count.
@@ -100,7 +100,7 @@ def place_of(pattern: str, *, cwd: str, workspace: str | None = None) -> Place:
         scope, body = Scope.TREE, body or ("/" if pattern.startswith("/") else ".")
     if scope is Scope.PATH and directory:
         scope = Scope.TREE
-    path = _relative(posixpath.normpath(posixpath.join(cwd, body)), workspace)
+    path = body if body.startswith("~") else _relative(posixpath.normpath(posixpath.join(cwd, body)), workspace)
     if not any(sign in path for sign in _WILD):
         return Place(path=path, scope=scope)
     if any(sign in cwd for sign in _WILD):
@@ -110,7 +110,7 @@ def place_of(pattern: str, *, cwd: str, workspace: str | None = None) -> Place:
 
 
 def _relative(path: str, workspace: str | None) -> str:
-    if workspace is None or path.startswith(("~", "$")):
+    if workspace is None:
         return path
     absolute = posixpath.normpath(posixpath.join(workspace, path))
     root = workspace.rstrip("/")
@@ -185,44 +185,11 @@ def _beats(rival: Claim, claim: Claim) -> bool:
 _STRICTNESS = {mode: rank for rank, mode in enumerate(Mode)}
 
 
-# --- what git ignores --------------------------------------------------------------------------------
-
-
 def _marked(claim: Claim, ignored: Callable[[str], bool]) -> Claim:
-    if claim.domain is not Domain.FILE or claim == WHOLE_TREE or not is_ignored(claim, ignored):
+    # A pattern is asked for as it stands: git reads it as a name, and a rule such as `__pycache__/` fits that name.
+    if claim.domain is not Domain.FILE or claim.target == "." or outside(claim.target) or not ignored(claim.target):
         return claim
-    return Claim(domain=claim.domain, mode=claim.mode, target=claim.target, scope=claim.scope, ignored=True)
-
-
-def is_ignored(claim: Claim, ignored: Callable[[str], bool]) -> bool:
-    """Whether git ignores all that a FILE claim stands for.
-
-    For a directory its name or any name in it decides; for a pattern its directory, or a name that fits the pattern both
-    near and deep.
-    """
-    if outside(claim.target) or claim.target == ".":
-        return False
-    if claim.scope is Scope.PATH:
-        return ignored(claim.target)
-    if claim.scope is not Scope.GLOB:
-        return ignored(claim.target) or ignored(f"{claim.target}/{_WITNESS}")
-    base = glob_base(claim.target)
-    if base != "." and ignored(base):
-        return True
-    return all(ignored(name) for name in _witnesses(claim.target))
-
-
-def _witnesses(pattern: str) -> set[str]:
-    """Two names that fit a pattern: one where each `**` stands for nothing, one where it stands for a directory."""
-    parts = pattern.split("/")
-    last = len(parts) - 1
-    near = [_WITNESS if part == "**" else _filled(part) for at, part in enumerate(parts) if part != "**" or at == last]
-    deep = [_WITNESS if part == "**" else _filled(part) for part in parts]
-    return {"/".join(near), "/".join(deep)}
-
-
-def _filled(part: str) -> str:
-    return part.replace("**", "*").replace("*", _WITNESS).replace("?", "x")
+    return dataclasses.replace(claim, ignored=True)
 
 
 def _sort_key(claim: Claim) -> tuple[str, str, str, str]:
