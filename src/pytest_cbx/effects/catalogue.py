@@ -1,0 +1,173 @@
+"""The catalogue of programs: reads and checks `programs/*.toml`. The format is described in `docs/catalogue.md`.
+
+Reading package data is the only input this package does; it happens once.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib import resources
+from typing import Literal
+
+import msgspec
+
+from pytest_cbx.effects.model import Duration, Kind, Weight
+from pytest_cbx.errors import InternalError
+
+Value = Literal["none", "required", "optional"]
+Run = Literal["", "command", "shell"]
+
+
+class RuleSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An effect with conditions; a plain string is one without."""
+
+    do: str
+    when: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+    why: str = ""
+
+
+Rules = tuple[str | RuleSpec, ...]
+
+
+class OptionSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An option that has an effect or steers the reading of the words."""
+
+    names: str
+    value: Value = "none"
+    arguments: int = 1
+    effects: Rules = ()
+    run: Run = ""
+    directory: bool = False
+    ends: bool = False
+    quits: bool = False
+
+
+class SlotSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A position of operands."""
+
+    count: Literal["1", "?", "*", "+"] = "*"
+    effects: Rules = ()
+    default: str | None = None
+    when: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+    match: tuple[str, ...] = ()
+    run: Run = ""
+    assigns: bool = False
+
+
+class Example(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A command and all effects it must give, in compact form."""
+
+    command: str
+    expect: tuple[str, ...]
+
+
+class OptionSet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Options that several entries share."""
+
+    flags: str = ""
+    values: str = ""
+    optional: str = ""
+    option: tuple[OptionSpec, ...] = ()
+
+
+class EntrySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A program or a sub-command as the file has it. None: as the entry above says."""
+
+    names: tuple[str, ...]
+    weight: Weight | None = None
+    duration: Duration | None = None
+    memory: str | None = None
+    effects: Rules = ()
+    flags: str = ""
+    values: str = ""
+    optional: str = ""
+    option: tuple[OptionSpec, ...] = ()
+    use: tuple[str, ...] = ()
+    quits: str = "--help --version"
+    operands: tuple[SlotSpec, ...] = ()
+    keywords: dict[str, Rules] = {}
+    command: tuple[EntrySpec, ...] = ()
+    inherit: bool = False
+    style: Literal["gnu", "dash", "none"] | None = None
+    abbreviate: bool | None = None
+    permute: bool = True
+    digits: bool = False
+    prefixes: str = ""
+    dash: Literal["stream", "file"] | None = None
+    lenient_options: str = ""
+    code: str = ""
+    examples: tuple[Example, ...] = ()
+
+
+class VariableSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A variable of the environment that changes what runs."""
+
+    effect: Literal["execute", "unknown"]
+    why: str
+    safe: tuple[str, ...] = ()
+
+
+class FamilySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One file."""
+
+    sets: dict[str, OptionSet] = {}
+    environment: dict[str, VariableSpec] = {}
+    program: tuple[EntrySpec, ...] = ()
+
+
+def read_family(text: str, *, name: str) -> FamilySpec:
+    """Read one file's text. Raises `InternalError` when it does not follow the format: the files are our own."""
+    try:
+        return msgspec.convert(tomllib.loads(text), FamilySpec)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise InternalError(f"catalogue file {name}: {error}") from error
+
+
+@cache
+def families() -> Mapping[str, FamilySpec]:
+    """All files of the package by name without suffix, in the order of their names."""
+    folder = resources.files("pytest_cbx.effects").joinpath("programs")
+    files = sorted((item for item in folder.iterdir() if item.name.endswith(".toml")), key=lambda item: item.name)
+    return {item.name.removesuffix(".toml"): read_family(item.read_text("utf-8"), name=item.name) for item in files}
+
+
+@cache
+def programs() -> Mapping[str, EntrySpec]:
+    """Every listed program by each of its names. Raises `InternalError` when a name is listed twice."""
+    found: dict[str, EntrySpec] = {}
+    for family, spec in families().items():
+        for entry in spec.program:
+            for name in entry.names:
+                if name in found:
+                    raise InternalError(f"catalogue file {family}.toml: the program {name!r} is listed twice")
+                found[name] = entry
+    return found
+
+
+@cache
+def option_sets() -> Mapping[str, OptionSet]:
+    """Shared option sets of all files."""
+    return {name: options for spec in families().values() for name, options in spec.sets.items()}
+
+
+@cache
+def variables() -> tuple[Mapping[str, VariableSpec], tuple[tuple[str, VariableSpec], ...]]:
+    """The variables that change what runs: by exact name, and those with a pattern (`GIT_CONFIG_*`)."""
+    merged = [(name, spec) for family in families().values() for name, spec in family.environment.items()]
+    return {n: s for n, s in merged if "*" not in n}, tuple((n, s) for n, s in merged if "*" in n)
+
+
+def variable(name: str) -> VariableSpec | None:
+    """The listed variable of that name, or None."""
+    exact, patterns = variables()
+    return exact.get(name) or next((spec for pattern, spec in patterns if fnmatchcase(name, pattern)), None)
+
+
+def kinds_of(rules: Iterable[str | RuleSpec]) -> frozenset[Kind]:
+    """The kinds of effects that these rules can give."""
+    return frozenset(Kind((rule if isinstance(rule, str) else rule.do).split(" ", 1)[0]) for rule in rules)

@@ -1,0 +1,1 @@
+"""Interpreters for programs whose command lines data cannot describe."""
