@@ -1,0 +1,49 @@
+"""`cbx plan`: the order in which the project's commands would run, and why. Runs nothing."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from pytest_cbx.cli.project import open_project
+from pytest_cbx.client.hookspecs import plugin_manager
+from pytest_cbx.client.jobs import Site, plan, prepare
+from pytest_cbx.client.slots import slots_for
+from pytest_cbx.errors import UsageError
+from pytest_cbx.plan.export import to_json
+from pytest_cbx.plan.render import render_plan
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the sub-command."""
+    parser = commands.add_parser("plan", help="the order in which the project's commands would run, and why")
+    parser.add_argument("--json", action="store_true", help="JSON instead of text")
+    parser.add_argument("--config", metavar="PATH", help="another file than cbx.toml or pyproject.toml")
+    parser.set_defaults(main=main)
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Plan all commands of the configuration."""
+    started = time.perf_counter()
+    project = open_project(Path.cwd(), config=arguments.config)
+    hooks = plugin_manager()
+    commands = [*project.settings.commands]
+    for answer in hooks.hook.pytest_cbx_commands(config=project.settings):
+        commands.extend(answer or ())
+    if not commands:
+        where = project.file or project.root
+        raise UsageError(f"{where} has no commands; add a [[cbx.command]] table with name and run to a cbx.toml")
+    folder = project.file.parent if project.file else project.root
+    site = Site(base=project.root, root=project.root)
+    jobs = prepare(commands, site=site, settings=project.settings, hooks=hooks, folder=folder)
+    graph = plan(jobs, slots=slots_for(project.settings))
+    if arguments.json:
+        sys.stdout.buffer.write(msgspec.json.encode(to_json(graph)) + b"\n")
+    else:
+        print(render_plan(graph))
+    print(f"cbx: planned {len(commands)} commands in {time.perf_counter() - started:.2f} s", file=sys.stderr)
+    return 0

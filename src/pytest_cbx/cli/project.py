@@ -1,0 +1,44 @@
+"""What every sub-command needs to know of where it was called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_cbx.config import find_config, find_workspace, load_settings
+from pytest_cbx.config.model import Settings
+from pytest_cbx.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """A work tree and its settings."""
+
+    root: Path
+    file: Path | None
+    settings: Settings
+
+
+def open_project(start: Path, *, workspace: str | None = None, config: str | None = None) -> Project:
+    """Find the work tree around `start` (or take the one named) and read its configuration.
+
+    Raises:
+        ConfigError: the configuration has mistakes.
+        UsageError: a named directory or file is not there.
+    """
+    if workspace is not None:
+        root = Path(workspace).absolute()
+        if not root.is_dir():
+            raise UsageError(f"--workspace {workspace}: {root} is no directory")
+    else:
+        root = find_workspace(start.absolute())
+    file = Path(config).absolute() if config else find_config(root)
+    return Project(root=root, file=file, settings=load_settings(file) if file else Settings())
+
+
+def directory(text: str | None) -> Path:
+    """An existing directory from an option, the current one by default."""
+    path = Path(text or ".").absolute()
+    if not path.is_dir():
+        raise UsageError(f"{text}: {path} is no directory")
+    return path

@@ -1,0 +1,162 @@
+"""`cbx run`: one command in the current directory, beside everything else that runs in the work tree."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import shlex
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+import msgspec
+
+from pytest_cbx.cli.project import Project, open_project
+from pytest_cbx.client.hookspecs import plugin_manager
+from pytest_cbx.client.isolation import check_rollback, reach
+from pytest_cbx.client.jobs import Job, Site, plan, prepare
+from pytest_cbx.client.outcome import Outcome
+from pytest_cbx.client.runner import Capture, Runner, Watch
+from pytest_cbx.config import override
+from pytest_cbx.config.model import CommandConfig, Rollback
+from pytest_cbx.config.units import parse_duration
+from pytest_cbx.errors import UsageError
+from pytest_cbx.observe.summary import row_of
+from pytest_cbx.tier import Tier
+
+EXIT_TIMEOUT = 124
+EXIT_OURS = 125
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class _Interrupted(Exception):
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(f"signal {number}")
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the sub-command."""
+    parser = commands.add_parser(
+        "run",
+        help="run one command beside the others of this work tree",
+        description="Standard input, output and error and the exit code are the command's own; 124 on time-out, 128+n on signal n, "
+        "125 when cbx itself could not run it. This version does not roll anything back.",
+    )
+    parser.add_argument("--workspace", metavar="DIR", help="the work tree (default: around the current directory)")
+    parser.add_argument(
+        "--rollback",
+        metavar="WHEN",
+        choices=[r.value for r in Rollback],
+        help="auto, never, on-crash, on-failure or always",
+    )
+    parser.add_argument("--timeout", metavar="S", help='stop it after this long, e.g. 30 or "2m"')
+    parser.add_argument("--isolation", metavar="L", help="auto, off, guard or serializable")
+    parser.add_argument("--changes", action="store_true", help="list what it created, modified and deleted")
+    parser.add_argument("--json", metavar="FILE", help="write what came of it into this file")
+    parser.add_argument("--reads", metavar="GLOB", action="append", default=[], help="it also reads these")
+    parser.add_argument("--writes", metavar="GLOB", action="append", default=[], help="it also writes these")
+    parser.add_argument(
+        "--lock", metavar="NAME", action="append", default=[], help="hold this named lock (NAME:read shares it)"
+    )
+    parser.add_argument("--tier", choices=[tier.value for tier in Tier], help="at least this tier")
+    parser.add_argument("--name", help="what others that wait for it are told (default: its text)")
+    parser.add_argument(
+        "script", metavar="-- SCRIPT", nargs="+", help="bash text; several words are joined as they are"
+    )
+    parser.set_defaults(main=main)
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Run it and hand on its exit code."""
+    project = _project(arguments)
+    text = arguments.script[0] if len(arguments.script) == 1 else shlex.join(arguments.script)
+    if not text.strip():
+        raise UsageError("there is no command to run: the text is empty")
+    command = CommandConfig(
+        name=arguments.name or " ".join(text.split())[:60],
+        run=text,
+        line=0,
+        reads=tuple(arguments.reads),
+        writes=tuple(arguments.writes),
+        locks=tuple(arguments.lock),
+        tier=Tier(arguments.tier) if arguments.tier else None,
+        timeout=parse_duration(arguments.timeout) if arguments.timeout else None,
+    )
+    site = Site(base=project.root, root=project.root)
+    (job,) = prepare([command], site=site, settings=project.settings, hooks=plugin_manager(), folder=Path.cwd())
+    outcome = _run(project, job)
+    if arguments.changes:
+        print('cbx: changes are not observed at isolation "off"', file=sys.stderr)
+    if arguments.json:
+        Path(arguments.json).write_bytes(msgspec.json.encode(row_of(outcome)) + b"\n")
+    return _exit_code(outcome)
+
+
+def _project(arguments: argparse.Namespace) -> Project:
+    project = open_project(Path.cwd(), workspace=arguments.workspace)
+    settings = override(project.settings, isolation=arguments.isolation)
+    rung = reach(settings.isolation)
+    note = check_rollback(Rollback(arguments.rollback) if arguments.rollback else None, rung)
+    if note:
+        print(f"cbx: {note}", file=sys.stderr)
+    return dataclasses.replace(project, settings=settings)
+
+
+def _run(project: Project, job: Job) -> Outcome:
+    with _signals_raise():
+        try:
+            return _run_to_end(project, job)
+        except _Interrupted as interrupt:
+            return Outcome(
+                name=job.request.name,
+                command=job.request.text,
+                tier=job.request.tier,
+                status="cancelled",
+                cause="cancelled",
+                exit_code=128 + interrupt.number,
+                signal=interrupt.number,
+            )
+
+
+def _run_to_end(project: Project, job: Job) -> Outcome:
+    watch = Watch(waiting=lambda _, reason, blockers: print(f"cbx: waiting for {reason}", file=sys.stderr))
+    with Runner(project.root, project.settings, name="cbx run", watch=watch) as runner:
+        runner.submit([job], plan([job], slots=runner.welcome.jobs), capture=Capture.INHERIT)
+        while True:
+            for _, outcome in runner.poll(None):
+                return outcome
+
+
+def _exit_code(outcome: Outcome) -> int:
+    if outcome.cause == "timeout":
+        print(f"cbx: {outcome.reason}", file=sys.stderr)
+        return EXIT_TIMEOUT
+    if outcome.status == "cancelled" and outcome.signal:
+        return 128 + outcome.signal
+    for leak in outcome.leaks:
+        print(f"cbx: it left a process behind, which was killed: {leak}", file=sys.stderr)
+    if outcome.reason:
+        print(f"cbx: {outcome.reason}", file=sys.stderr)
+    return EXIT_OURS if outcome.exit_code is None else outcome.exit_code
+
+
+@contextmanager
+def _signals_raise() -> Iterator[None]:
+    """A signal stops the command and then us; the command runs in a session of its own and would not hear it."""
+
+    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+        for other in _SIGNALS:
+            signal.signal(other, signal.SIG_IGN)
+        raise _Interrupted(number)
+
+    before = {number: signal.signal(number, interrupt) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,150 @@
+"""`Cbx`: run commands from Python. The `cbx` fixture is one of these."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pluggy
+
+from pytest_cbx.client.jobs import Job, Site, plan, prepare
+from pytest_cbx.client.outcome import Outcome
+from pytest_cbx.client.runner import Capture, Runner
+from pytest_cbx.config.model import CommandConfig, Priority, Settings
+from pytest_cbx.errors import UsageError
+from pytest_cbx.plan.model import Claim
+from pytest_cbx.tier import Tier
+
+
+class Cbx:
+    """Runs shell commands in one directory through the engine of a work tree.
+
+    Commands see the environment of this process. All calls block until their commands have ended.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        root: Path,
+        settings: Settings,
+        connect: Callable[[], Runner],
+        hooks: pluggy.PluginManager | None = None,
+    ) -> None:
+        self.path = Path(os.path.abspath(path))
+        self._root = root
+        self._settings = settings
+        self._connect = connect
+        self._hooks = hooks
+
+    def at(self, path: str | os.PathLike[str]) -> Cbx:
+        """The same, bound to another directory (relative to this one's)."""
+        target = self.path / Path(path)
+        if not target.is_dir():
+            raise UsageError(f"cbx.at({os.fspath(path)!r}): {target} is no directory")
+        return Cbx(target, root=self._root, settings=self._settings, connect=self._connect, hooks=self._hooks)
+
+    def run(
+        self,
+        command: str,
+        *,
+        name: str | None = None,
+        env: Mapping[str, str] | None = None,
+        reads: Sequence[str] = (),
+        writes: Sequence[str] = (),
+        locks: Sequence[str] = (),
+        tier: Tier | None = None,
+        trust: bool = False,
+        timeout: float | None = None,
+        retries: int = 0,
+        cpus: float | None = None,
+        memory: int | None = None,
+        priority: Priority = Priority.NORMAL,
+    ) -> Outcome:
+        """Run one bash text. The keywords mean what the keys of `[[cbx.command]]` mean; `memory` is in bytes.
+
+        Raises:
+            EngineLost: the engine was killed meanwhile; the command is dead too.
+        """
+        config = CommandConfig(
+            name=name or _short(command),
+            run=command,
+            line=0,
+            env=dict(env or {}),
+            reads=tuple(reads),
+            writes=tuple(writes),
+            locks=tuple(locks),
+            tier=tier,
+            trust=trust,
+            timeout=timeout,
+            retries=retries,
+            cpus=cpus,
+            memory=memory,
+            priority=priority,
+        )
+        return self._run([config], fail_fast=False)[0]
+
+    def run_all(
+        self, commands: Sequence[str | CommandConfig], *, fail_fast: bool = False, timeout: float | None = None
+    ) -> list[Outcome]:
+        """Run texts (or full commands) at once, by tier and conflict; outcomes in the given order.
+
+        Commands that touch the same things run in the given order. `fail_fast`: the first failure cancels the rest.
+        """
+        configs: list[CommandConfig] = []
+        names: set[str] = set()
+        for number, command in enumerate(commands, start=1):
+            if isinstance(command, str):
+                name = _short(command)
+                name = name if name not in names else f"{name} #{number}"
+                command = CommandConfig(name=name, run=command, line=0, timeout=timeout)  # noqa: PLW2901
+            if command.name in names:
+                raise UsageError(f'run_all: two commands are named "{command.name}"')
+            names.add(command.name)
+            configs.append(command)
+        return self._run(configs, fail_fast=fail_fast)
+
+    def tier(self, command: str) -> Tier:
+        """The tier that the text of a command gives. Runs nothing."""
+        return self.explain(command).request.tier
+
+    def claims(self, command: str) -> tuple[Claim, ...]:
+        """The claims that the text of a command gives. Runs nothing."""
+        return self.explain(command).request.claims
+
+    def explain(self, command: str) -> Job:
+        """Everything that is known of a command before it runs. Runs nothing."""
+        return self._prepare([CommandConfig(name=_short(command), run=command, line=0)])[0]
+
+    def _prepare(self, configs: Sequence[CommandConfig]) -> tuple[Job, ...]:
+        for config in configs:
+            if not config.run.strip():
+                raise UsageError("there is no command to run: the text is empty")
+            if "\0" in config.run:
+                raise UsageError("a command cannot hold a NUL character")
+        site = Site(base=self.path, root=self._root)
+        return prepare(configs, site=site, settings=self._settings, hooks=self._hooks)
+
+    def _run(self, configs: Sequence[CommandConfig], *, fail_fast: bool) -> list[Outcome]:
+        jobs = self._prepare(configs)
+        if not jobs:
+            return []
+        runner = self._connect()
+        ids = runner.submit(jobs, plan(jobs, slots=runner.welcome.jobs), capture=Capture.SEPARATE, fail_fast=fail_fast)
+        outcomes: dict[int, Outcome] = {}
+        wanted = set(ids)
+        try:
+            while not wanted <= outcomes.keys():
+                outcomes.update(runner.poll(None))
+        except BaseException:
+            # Ctrl-C, a test's time-out: nobody will ask for these outcomes any more.
+            runner.cancel(ids, "the caller was interrupted")
+            raise
+        return [outcomes[number] for number in ids]
+
+
+def _short(command: str) -> str:
+    """A name for a command without one: its first line, cut."""
+    first = command.strip().splitlines()[0] if command.strip() else ""
+    return first if len(first) <= 60 else first[:59] + "…"

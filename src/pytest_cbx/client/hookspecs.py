@@ -1,0 +1,40 @@
+"""The extension points. The same hooks serve pytest and `cbx`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from pytest_cbx.config.model import CommandConfig, Settings
+    from pytest_cbx.effects.model import Effect
+    from pytest_cbx.events import AnyEvent
+
+hookspec = pluggy.HookspecMarker("pytest")
+hookimpl = pluggy.HookimplMarker("pytest")
+
+
+class CbxSpecs:
+    """Specifications; all optional."""
+
+    @hookspec
+    def pytest_cbx_commands(self, config: Settings) -> Iterable[CommandConfig]:  # type: ignore[empty-body]
+        """Add commands to those of the configuration file. They come after it, in the order given."""
+
+    @hookspec
+    def pytest_cbx_effects(self, command: CommandConfig) -> Iterable[Effect]:  # type: ignore[empty-body]
+        """Add effects to those that the text of a command tells."""
+
+    @hookspec
+    def pytest_cbx_event(self, event: AnyEvent) -> None:
+        """See an event of the engine. Called in the client, in the order of the events."""
+
+
+def plugin_manager() -> pluggy.PluginManager:
+    """A plugin manager for `cbx` without pytest, with the plugins of the entry point group `cbx`."""
+    manager = pluggy.PluginManager("pytest")
+    manager.add_hookspecs(CbxSpecs)
+    manager.load_setuptools_entrypoints("cbx")
+    return manager

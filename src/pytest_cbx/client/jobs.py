@@ -1,0 +1,162 @@
+"""From the commands of a project to a plan: read, predict, assess, claim."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import pluggy
+
+from pytest_cbx.client.ignored import Ignored
+from pytest_cbx.config.model import CommandConfig, Settings
+from pytest_cbx.effects import Context, analyse
+from pytest_cbx.effects.model import Effects, Scope
+from pytest_cbx.plan.build import build_plan
+from pytest_cbx.plan.claims import claims_of
+from pytest_cbx.plan.estimate import needed_cpus, needed_memory
+from pytest_cbx.plan.model import Claim, Domain, Mode, Plan, Request
+from pytest_cbx.safety import assess
+from pytest_cbx.shell import read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One command, ready to be planned and run."""
+
+    config: CommandConfig
+    request: Request
+    directory: Path
+    """Absolute working directory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Where commands live: `base` is their own work tree, `root` the one whose engine runs them.
+
+    They differ when a test's `cbx` fixture works in its `tmp_path` under the engine of the project.
+    """
+
+    base: Path
+    root: Path
+
+
+def prepare(
+    commands: Iterable[CommandConfig],
+    *,
+    site: Site,
+    settings: Settings,
+    hooks: pluggy.PluginManager | None = None,
+    folder: Path | None = None,
+) -> tuple[Job, ...]:
+    """Read and assess each command. `cwd`s are relative to `folder` (default: `site.base`)."""
+    folder = folder or site.base
+    drafts = [_draft(command, site, settings, hooks, folder) for command in commands]
+    ignored = Ignored(site.root)
+    ignored.learn(claim.target for job in drafts for claim in job.request.claims if claim.domain is Domain.FILE)
+    return tuple(_mark_ignored(job, ignored) for job in drafts)
+
+
+def plan(jobs: Sequence[Job], *, slots: int) -> Plan:
+    """The dependency graph of these jobs in their order. Names that no job has are dropped from `needs`.
+
+    A need may be missing because its command was deselected: then the user has decided to do without.
+    """
+    names = {job.request.name for job in jobs}
+    requests = [
+        job.request
+        if names.issuperset(job.request.needs)
+        else dataclasses.replace(job.request, needs=tuple(need for need in job.request.needs if need in names))
+        for job in jobs
+    ]
+    return build_plan(requests, slots=slots)
+
+
+def _draft(
+    command: CommandConfig, site: Site, settings: Settings, hooks: pluggy.PluginManager | None, folder: Path
+) -> Job:
+    directory = Path(os.path.normpath(folder / command.cwd))
+    effects = _predict(command.run, str(directory), str(site.base), _known_environment(command.env))
+    if hooks is not None:
+        more = tuple(effect for answer in hooks.hook.pytest_cbx_effects(command=command) for effect in answer or ())
+        if more:
+            effects = dataclasses.replace(effects, effects=effects.effects + more)
+    assessment = assess(effects, declared=command.tier, trust=command.trust)
+    claims = claims_of(
+        effects,
+        workspace=str(site.base),
+        cwd=str(directory),
+        reads=command.reads,
+        writes=command.writes,
+        locks=command.locks,
+        tier=assessment.tier,
+    )
+    request = Request(
+        name=command.name,
+        text=command.run,
+        tier=assessment.tier,
+        claims=rebase(claims, site),
+        needs=command.needs,
+        priority=command.priority,
+        cpus=command.cpus if command.cpus is not None else needed_cpus(effects.estimate, settings.limits),
+        memory=command.memory if command.memory is not None else needed_memory(effects.estimate, settings.limits),
+        effects=effects,
+        assessment=assessment,
+    )
+    return Job(config=command, request=request, directory=directory)
+
+
+@lru_cache(maxsize=16384)
+def _predict(text: str, cwd: str, workspace: str, environment: tuple[tuple[str, str], ...]) -> Effects:
+    known = dict(environment)
+    return analyse(read(text), Context(cwd=cwd, workspace=workspace, home=known.get("HOME", ""), environment=known))
+
+
+def _known_environment(extra: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    # Only what a text may lean on for its paths: the rest of the user's environment is the same for all commands.
+    known = {name: os.environ[name] for name in ("HOME", "USER", "TMPDIR") if name in os.environ}
+    return tuple(sorted({**known, **extra}.items()))
+
+
+def rebase(claims: Sequence[Claim], site: Site) -> tuple[Claim, ...]:
+    """Claims relative to `site.base` as claims relative to `site.root`: relative inside it, absolute outside."""
+    if site.base == site.root:
+        return tuple(claims)
+    return tuple(piece for claim in claims for piece in _rebase_one(claim, site))
+
+
+def _rebase_one(claim: Claim, site: Site) -> list[Claim]:
+    if claim.domain is not Domain.FILE:
+        return [claim]
+    absolute = os.path.normpath(os.path.join(site.base, claim.target))
+    relative = os.path.relpath(absolute, site.root)
+    if relative != ".." and not relative.startswith("../"):
+        return [dataclasses.replace(claim, target=relative)]
+    moved = dataclasses.replace(claim, target=absolute)
+    covers_root = claim.scope is not Scope.PATH and os.path.commonpath([absolute, site.root]) == absolute
+    if covers_root:
+        return [moved, dataclasses.replace(claim, target=".", scope=Scope.TREE)]
+    return [moved]
+
+
+def _mark_ignored(job: Job, ignored: Ignored) -> Job:
+    claims = tuple(
+        dataclasses.replace(claim, ignored=True) if claim.domain is Domain.FILE and ignored(claim.target) else claim
+        for claim in job.request.claims
+    )
+    if claims == job.request.claims:
+        return job
+    return dataclasses.replace(job, request=dataclasses.replace(job.request, claims=claims))
+
+
+def is_whole_tree(claim: Claim) -> bool:
+    """Whether a claim is on the whole work tree, exclusively."""
+    return (
+        claim.domain is Domain.FILE
+        and claim.scope is Scope.TREE
+        and claim.target == "."
+        and claim.mode is not Mode.READ
+    )

@@ -1,0 +1,115 @@
+"""What came of one command."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_cbx.errors import CbxError, CommandTimeout, LockTimeout, SpawnError
+from pytest_cbx.tier import Tier
+
+TAIL_LINES = 40
+_TAIL_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What a command changed in the workspace, as sorted workspace-relative paths."""
+
+    created: tuple[str, ...] = ()
+    modified: tuple[str, ...] = ()
+    deleted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The end of one command. Times are seconds, sizes are bytes, `started_at` and `ended_at` are Unix seconds."""
+
+    name: str
+    command: str
+    tier: Tier
+    status: str
+    """`passed`, `failed`, `skipped`, `cancelled`, `lock-timeout`."""
+    exit_code: int | None = None
+    """As a shell shows it: 128+n for signal n; None when it never ran."""
+    signal: int = 0
+    cause: str = ""
+    """`exit`, `signal`, `timeout`, `memory`, `cancelled`, `start-failed`; empty when it never ran."""
+    reason: str = ""
+    """For people; empty when it passed, or failed by its own exit code."""
+    stdout: str = ""
+    stderr: str = ""
+    log: Path | None = None
+    """The file with the whole output, both streams interleaved, where it was kept in a file."""
+    duration: float = 0.0
+    queued: float = 0.0
+    cpu: float = 0.0
+    max_rss: int = 0
+    started_at: float = 0.0
+    ended_at: float = 0.0
+    attempts: int = 0
+    slot: int = -1
+    waited_for: tuple[str, ...] = ()
+    leaks: tuple[str, ...] = ()
+    changes: Changes | None = None
+    """None where the isolation rung does not observe writes (`off`)."""
+    rolled_back: bool = False
+    error: CbxError | None = None
+    """Set when it was not the command's own exit code that ended it."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ran and exited with 0."""
+        return self.status == "passed"
+
+    def __str__(self) -> str:
+        """Several lines for people: what ran, how it ended, what it said last."""
+        lines = [headline(self)]
+        for stream, text in (("stdout", self.stdout), ("stderr", self.stderr)):
+            if text:
+                lines += [f"--- {stream}", *last_lines(text)]
+        return "\n".join(lines)
+
+
+def headline(outcome: Outcome) -> str:
+    """One line: command, how it ended, tier, duration."""
+    text = outcome.command.strip().splitlines()
+    shown = (text[0] + (" …" if len(text) > 1 else "")) if text else ""
+    how = outcome.reason or (f"exit code {outcome.exit_code}" if outcome.exit_code is not None else "never ran")
+    return f"`{shown}` {outcome.status}: {how} ({outcome.tier.value}, {outcome.duration:.2f} s)"
+
+
+def last_lines(text: str, count: int = TAIL_LINES) -> list[str]:
+    """The last `count` lines, with a note in front when some were left out."""
+    lines = text.splitlines()
+    if len(lines) <= count:
+        return lines
+    return [f"… {len(lines) - count} lines before these", *lines[-count:]]
+
+
+def tail_of_file(path: Path, count: int = TAIL_LINES) -> tuple[list[str], bool]:
+    """The last `count` lines of a file, decoded leniently, and whether there was more. Reads 256 KB at the most."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            file.seek(max(0, size - _TAIL_BYTES))
+            kept = deque(file.read().decode("utf-8", "replace").splitlines(), maxlen=count + 1)
+    except OSError:
+        return [], False
+    more = size > _TAIL_BYTES or len(kept) > count
+    return list(kept)[-count:], more
+
+
+def error_of(*, status: str, cause: str, reason: str, name: str) -> CbxError | None:
+    """The typed error behind an end that was not the command's own exit code."""
+    message = f"{name}: {reason}" if reason else name
+    if status == "lock-timeout":
+        return LockTimeout(message)
+    if cause == "timeout":
+        return CommandTimeout(message)
+    if cause == "start-failed":
+        return SpawnError(message)
+    if cause in ("memory", "cancelled") or status in ("cancelled", "skipped"):
+        return CbxError(message)
+    return None

@@ -1,0 +1,297 @@
+"""One client's connection to the engine: plans in, outcomes out."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from types import TracebackType
+
+import msgspec
+
+from pytest_cbx.client.jobs import Job
+from pytest_cbx.client.outcome import Outcome, error_of
+from pytest_cbx.client.output import OutputFolder
+from pytest_cbx.config.model import Settings
+from pytest_cbx.engine.client import Client
+from pytest_cbx.engine.protocol import (
+    CommandSpec,
+    Finished,
+    FromEngine,
+    JoinSpec,
+    Observed,
+    Queued,
+    Refused,
+    Retrying,
+    Started,
+    Submission,
+    Welcome,
+)
+from pytest_cbx.errors import EngineLost
+from pytest_cbx.events import AnyEvent
+from pytest_cbx.plan.model import EdgeKind, Plan
+from pytest_cbx.tier import Tier
+
+_DECODER: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
+
+
+class Capture(Enum):
+    """Where a command's output goes."""
+
+    INTERLEAVED = "interleaved"
+    """One file for both streams, kept until `discard`."""
+    SEPARATE = "separate"
+    """One file a stream, read into the outcome and removed."""
+    INHERIT = "inherit"
+    """This process's own standard input, output and error; for one command at a time."""
+
+
+@dataclass(slots=True)
+class _Pending:
+    job: Job
+    capture: Capture
+    stdout: Path
+    stderr: Path
+    waiting: str = ""
+
+
+@dataclass(slots=True)
+class Watch:
+    """What a client wants to be told while commands run. Each is called from `poll`."""
+
+    started: Callable[[Job, int], None] = lambda job, attempt: None
+    waiting: Callable[[Job, str, Sequence[str]], None] = lambda job, reason, blockers: None
+    event: Callable[[AnyEvent], None] | None = None
+    instances: dict[str, int] = field(default_factory=dict)
+    """Commands that run now, by name, with their pid."""
+
+
+class Runner:
+    """Submits plans and collects outcomes; not thread-safe. Use as a context manager, or call `close`.
+
+    Raises `EngineLost` from any call when the engine is gone; what it ran for this client is dead by then.
+    """
+
+    def __init__(self, root: Path, settings: Settings, *, name: str, watch: Watch | None = None) -> None:
+        self.watch = watch or Watch()
+        self.settings = settings
+        self._output = OutputFolder(root)
+        try:
+            self._client = Client.connect(
+                root,
+                name=name,
+                settings=settings,
+                parent=os.environ.get("CBX_INSTANCE", ""),
+                subscribe=self.watch.event is not None,
+            )
+        except BaseException:
+            self._output.close()
+            raise
+        self._environment = self._client.environment(dict(os.environb))
+        self._pending: dict[int, _Pending] = {}
+        self._next_id = 1
+
+    @property
+    def welcome(self) -> Welcome:
+        """What the engine said of itself."""
+        return self._client.welcome
+
+    @property
+    def outstanding(self) -> int:
+        """How many commands have not ended yet."""
+        return len(self._pending)
+
+    def submit(
+        self,
+        jobs: Sequence[Job],
+        plan: Plan,
+        *,
+        capture: Capture,
+        fail_fast: bool = False,
+        environment: Callable[[Job], Mapping[str, str]] = lambda job: {},
+    ) -> list[int]:
+        """Hand in a plan of these jobs; returns an id for each job, in their order. `environment` adds variables."""
+        first = self._next_id
+        self._next_id += len(jobs) + len(plan.joins)
+        needs: dict[int, list[int]] = {}
+        after: dict[int, list[int]] = {}
+        for edge in plan.edges:
+            side = needs if edge.kind is EdgeKind.NEEDS else after
+            side.setdefault(edge.after, []).append(first + edge.before)
+        specs: dict[int, CommandSpec | JoinSpec] = {}
+        for planned in plan.commands:
+            number = planned.number
+            job = jobs[number]
+            pending = self._pending[first + number] = self._place(job, first + number, capture)
+            specs[number] = CommandSpec(
+                id=first + number,
+                name=job.request.name,
+                needs=needs.get(number, []),
+                after=after.get(number, []),
+                argv=[os.fsencode(word) for word in (*self.settings.shell, job.request.text)],
+                cwd=os.fsencode(job.directory),
+                umask=_umask(),
+                environment=self._environment,
+                extra_env={os.fsencode(k): os.fsencode(v) for k, v in self._extra(job, environment).items()},
+                tier=job.request.tier,
+                claims=list(job.request.claims),
+                cpus=job.request.cpus,
+                memory=job.request.memory,
+                timeout=job.config.timeout if job.config.timeout is not None else self.settings.timeouts.command,
+                retries=job.config.retries,
+                lock_timeout=self.settings.timeouts.lock_acquisition,
+                priority=job.request.priority,
+                score=planned.score.total,
+                seconds=planned.seconds,
+                path_seconds=planned.path_seconds,
+                stdout=b"" if capture is Capture.INHERIT else os.fsencode(pending.stdout),
+                stderr=b"" if capture is Capture.INHERIT else os.fsencode(pending.stderr),
+                descriptors=3 if capture is Capture.INHERIT else 0,
+            )
+        for join in plan.joins:
+            specs[join.number] = JoinSpec(
+                id=first + join.number,
+                name=join.reason,
+                needs=needs.get(join.number, []),
+                after=after.get(join.number, []),
+            )
+        submission = Submission(nodes=[specs[number] for number in _order(plan)], fail_fast=fail_fast)
+        self._client.submit(submission, descriptors=(0, 1, 2) if capture is Capture.INHERIT else ())
+        return [first + planned.number for planned in plan.commands]
+
+    def poll(self, timeout: float | None) -> list[tuple[int, Outcome]]:
+        """Outcomes that have come, with their ids. Waits up to `timeout` seconds for the first one (None: as long as it takes)."""
+        done: list[tuple[int, Outcome]] = []
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while self._pending and not done:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            messages = self._client.receive(left)
+            for message in messages:
+                self._take(message, done)
+            if not messages and deadline is not None and time.monotonic() >= deadline:
+                break
+        return done
+
+    def cancel(self, ids: Sequence[int] | None, reason: str) -> None:
+        """Stop these commands, or all. Their outcomes still come, as cancelled."""
+        if self._pending:
+            self._client.abandon(None if ids is None else list(ids), reason)
+
+    def discard(self, outcome: Outcome) -> None:
+        """Remove the output file of a command that nobody needs to read."""
+        if outcome.log is not None:
+            outcome.log.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Leave the engine: what still runs is stopped first. Output files that were not discarded stay."""
+        try:
+            self._client.close()
+        finally:
+            self._output.close()
+
+    def __enter__(self) -> Runner:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _place(self, job: Job, number: int, capture: Capture) -> _Pending:
+        stdout = self._output.file(f"{number}-{job.request.name}", "log" if capture is Capture.INTERLEAVED else "out")
+        stderr = stdout if capture is Capture.INTERLEAVED else stdout.with_suffix(".err")
+        return _Pending(job, capture, stdout, stderr)
+
+    def _extra(self, job: Job, environment: Callable[[Job], Mapping[str, str]]) -> dict[str, str]:
+        # A plain `git status` rewrites the index, which a command that only reads must not do.
+        quiet = {"GIT_OPTIONAL_LOCKS": "0"} if job.request.tier is Tier.SAFE_PARALLEL else {}
+        return {**quiet, **job.config.env, **environment(job)}
+
+    def _take(self, message: FromEngine, done: list[tuple[int, Outcome]]) -> None:
+        match message:
+            case Finished():
+                pending = self._pending.pop(message.id, None)
+                if pending is not None:
+                    self.watch.instances.pop(pending.job.request.name, None)
+                    done.append((message.id, _outcome(pending, message)))
+            case Started() if message.id in self._pending:
+                job = self._pending[message.id].job
+                self.watch.instances[job.request.name] = message.pid
+                self.watch.started(job, message.attempt)
+            case Queued() if message.id in self._pending:
+                self.watch.waiting(self._pending[message.id].job, message.reason, message.blockers)
+            case Observed():
+                if self.watch.event is not None:
+                    self.watch.event(_DECODER.decode(message.event))
+            case Refused():
+                raise EngineLost(f"the engine closed the connection: {message.reason}")
+            case Retrying() | _:
+                pass
+
+
+def _order(plan: Plan) -> list[int]:
+    """Commands and joins so that everything stands after what it waits for."""
+    before: dict[int, set[int]] = {}
+    following: dict[int, list[int]] = {}
+    for edge in plan.edges:
+        before.setdefault(edge.after, set()).add(edge.before)
+        following.setdefault(edge.before, []).append(edge.after)
+    missing = {number: len(others) for number, others in before.items()}
+    ready = [number for number in range(len(plan.commands) + len(plan.joins) - 1, -1, -1) if number not in missing]
+    order: list[int] = []
+    while ready:
+        number = ready.pop()
+        order.append(number)
+        for later in dict.fromkeys(following.get(number, ())):
+            missing[later] -= 1
+            if not missing[later]:
+                ready.append(later)
+    return order
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _outcome(pending: _Pending, finished: Finished) -> Outcome:
+    job = pending.job
+    separate = pending.capture is Capture.SEPARATE
+    return Outcome(
+        name=job.request.name,
+        command=job.request.text,
+        tier=job.request.tier,
+        status=finished.status,
+        exit_code=finished.exit_code,
+        signal=finished.signal,
+        cause=finished.cause,
+        reason=finished.reason,
+        stdout=_read_and_remove(pending.stdout) if separate else "",
+        stderr=_read_and_remove(pending.stderr) if separate else "",
+        log=pending.stdout if pending.capture is Capture.INTERLEAVED else None,
+        duration=finished.wall_s,
+        queued=finished.queued_s,
+        cpu=finished.cpu_s,
+        max_rss=finished.max_rss,
+        started_at=finished.started_at,
+        ended_at=finished.ended_at,
+        attempts=finished.attempts,
+        slot=finished.slot,
+        waited_for=tuple(finished.waited_for),
+        leaks=tuple(finished.leaks),
+        error=error_of(status=finished.status, cause=finished.cause, reason=finished.reason, name=job.request.name),
+    )
+
+
+def _read_and_remove(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            text = file.read().decode("utf-8", "surrogateescape")
+    except FileNotFoundError:
+        return ""
+    path.unlink(missing_ok=True)
+    return text

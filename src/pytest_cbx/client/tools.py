@@ -1,0 +1,108 @@
+"""Which programs a command needs that this machine does not have."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from pytest_cbx.client.jobs import Job
+
+BUILTINS = frozenset(
+    [
+        ".",
+        ":",
+        "[",
+        "alias",
+        "bg",
+        "bind",
+        "break",
+        "builtin",
+        "caller",
+        "cd",
+        "command",
+        "compgen",
+        "complete",
+        "compopt",
+        "continue",
+        "declare",
+        "dirs",
+        "disown",
+        "echo",
+        "enable",
+        "eval",
+        "exec",
+        "exit",
+        "export",
+        "false",
+        "fc",
+        "fg",
+        "getopts",
+        "hash",
+        "help",
+        "history",
+        "jobs",
+        "kill",
+        "let",
+        "local",
+        "logout",
+        "mapfile",
+        "popd",
+        "printf",
+        "pushd",
+        "pwd",
+        "read",
+        "readarray",
+        "readonly",
+        "return",
+        "set",
+        "shift",
+        "shopt",
+        "source",
+        "suspend",
+        "test",
+        "times",
+        "trap",
+        "true",
+        "type",
+        "typeset",
+        "ulimit",
+        "umask",
+        "unalias",
+        "unset",
+        "wait",
+    ]
+)
+"""What bash 5 does itself. Source: `compgen -b`."""
+
+_NOT_FOUND = re.compile(
+    r"(?:line \d+: |^)([^\s:][^:\n]*): (?:command not found|No such file or directory)\s*$", re.MULTILINE
+)
+
+
+def missing_tools(job: Job, environment: Mapping[str, str]) -> list[str]:
+    """Programs that the command surely starts and that are not there, in order of the text.
+
+    Programs in branches are left out (the text may test for them itself), and so are commands with `needs`:
+    what they need may install them.
+    """
+    effects = job.request.effects
+    if effects is None or job.config.needs:
+        return []
+    path = {**environment, **job.config.env}.get("PATH", os.defpath)
+    names = dict.fromkeys(use.name for use in effects.programs if not use.conditional)
+    return [name for name in names if name not in BUILTINS and not _found(name, path, job.directory)]
+
+
+def _found(name: str, path: str, directory: Path) -> bool:
+    if "/" in name:
+        return os.path.exists(os.path.join(directory, os.path.expanduser(name)))
+    return shutil.which(name, path=path) is not None
+
+
+def tool_not_found(output: str) -> str | None:
+    """The program that bash said it could not find, from the end of a command's output (exit code 127)."""
+    found = _NOT_FOUND.findall(output)
+    return found[-1].strip() if found else None

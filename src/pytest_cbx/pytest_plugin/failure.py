@@ -1,0 +1,60 @@
+"""What a person reads about one command."""
+
+from __future__ import annotations
+
+from pytest_cbx.client.jobs import Job
+from pytest_cbx.client.outcome import TAIL_LINES, Outcome, last_lines, tail_of_file
+
+_LABEL = 9
+
+
+def describe_failure(outcome: Outcome, job: Job | None) -> str:
+    """Command, tier, end, waiting, leaks, and the last lines of output with the file that holds the rest."""
+    lines = [*_row("command", outcome.command.rstrip().splitlines() or [""])]
+    reasons = job.request.assessment.reasons if job and job.request.assessment else ()
+    lines += _row("tier", [f"{outcome.tier.value}" + (f": {reasons[0]}" if reasons else "")])
+    lines += _row("result", [_result(outcome)])
+    if outcome.attempts > 1:
+        lines += _row("attempts", [str(outcome.attempts)])
+    if outcome.waited_for:
+        lines += _row("waited", [f"{outcome.queued:.2f} s for {', '.join(outcome.waited_for)}"])
+    if outcome.leaks:
+        lines += _row("leaked", [f"{leak} (killed)" for leak in outcome.leaks])
+    return "\n".join([*lines, *_output(outcome)])
+
+
+def output_section(outcome: Outcome) -> str:
+    """The tail of a command's output for pytest's own sections (`-rP`, junit)."""
+    lines, more = _tail(outcome)
+    return "\n".join([f"… the last {TAIL_LINES} lines:", *lines] if more else lines)
+
+
+def _row(label: str, values: list[str]) -> list[str]:
+    first, *rest = values
+    return [f"{label:<{_LABEL}} {first}", *(f"{'':<{_LABEL}} {line}" for line in rest)]
+
+
+def _result(outcome: Outcome) -> str:
+    if outcome.exit_code is None:
+        return outcome.reason or f"{outcome.status}, never ran"
+    how = outcome.reason or (f"signal {outcome.signal}" if outcome.signal else f"exit code {outcome.exit_code}")
+    if outcome.reason and f"{outcome.exit_code}" not in outcome.reason:
+        how += f" (exit code {outcome.exit_code})"
+    return f"{how} after {outcome.duration:.2f} s"
+
+
+def _output(outcome: Outcome) -> list[str]:
+    lines, more = _tail(outcome)
+    if not lines:
+        return [*_row("output", ["none"])]
+    head = f"last {len(lines)} lines" if more else f"{len(lines)} line{'s' if len(lines) != 1 else ''}"
+    where = f"; all of it in {outcome.log}" if outcome.log else ""
+    return [*_row("output", [f"{head}{where}"]), *(f"  {line}" for line in lines)]
+
+
+def _tail(outcome: Outcome) -> tuple[list[str], bool]:
+    if outcome.log is not None:
+        return tail_of_file(outcome.log)
+    text = outcome.stdout + outcome.stderr
+    lines = last_lines(text)
+    return lines, len(lines) > TAIL_LINES

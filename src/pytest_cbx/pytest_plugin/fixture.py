@@ -1,0 +1,55 @@
+"""The `cbx` fixture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pytest_cbx.client.api import Cbx
+from pytest_cbx.client.runner import Runner
+from pytest_cbx.pytest_plugin.keys import BOARD
+
+
+class FixtureConnection:
+    """One connection to the engine for all tests of a process, made at the first command."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._options = config.stash[BOARD].options
+        self._runner: Runner | None = None
+
+    def __call__(self) -> Runner:
+        """The connection."""
+        if self._runner is None:
+            self._runner = Runner(self._options.root, self._options.settings, name="a test's cbx fixture")
+        return self._runner
+
+    def close(self) -> None:
+        """Leave the engine."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            runner.close()
+
+
+@pytest.fixture(scope="session")
+def _cbx_connection(request: pytest.FixtureRequest) -> Iterator[FixtureConnection]:
+    connection = FixtureConnection(request.config)
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def cbx(request: pytest.FixtureRequest, tmp_path: Path, _cbx_connection: FixtureConnection) -> Cbx:
+    """Run shell commands from a test: `cbx.run("make dist")`, `cbx.run_all([...])`, `cbx.at(path)`, `cbx.tier("rm -rf x")`.
+
+    Bound to the test's `tmp_path`. Commands share locks, caps and budget with everything else that runs in the project's work tree.
+    """
+    options = request.config.stash[BOARD].options
+    return Cbx(
+        tmp_path,
+        root=options.root,
+        settings=options.settings,
+        connect=_cbx_connection,
+        hooks=request.config.pluginmanager,
+    )

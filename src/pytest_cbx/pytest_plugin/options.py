@@ -1,0 +1,143 @@
+"""Options, their ini twins, and the settings that come of them and the configuration file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pytest_cbx.client.isolation import Rung, check_rollback, reach
+from pytest_cbx.config import find_config, find_workspace, load_settings, override
+from pytest_cbx.config.model import Settings
+from pytest_cbx.errors import CbxError
+
+PREFIX = "cbx: "
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Register every option and its ini twin."""
+    group = parser.getgroup("cbx", "run the project's shell commands as items (pytest-cbx)")
+    group.addoption(
+        "--cbx-parallel",
+        action="store_true",
+        default=None,
+        help="run the commands at once, as far as they do not conflict",
+    )
+    group.addoption(
+        "--cbx-config",
+        metavar="PATH",
+        help="take the commands from this file (default: cbx.toml, or [tool.cbx] in pyproject.toml)",
+    )
+    group.addoption("--cbx-jobs", metavar="N", help="run at most N commands at once (default: from the machine)")
+    group.addoption("--cbx-isolation", metavar="LEVEL", help="auto, off, guard or serializable")
+    group.addoption("--cbx-rollback", metavar="WHEN", help="auto, never, on-crash, on-failure or always")
+    group.addoption(
+        "--cbx-report", metavar="DIR", help="write events.jsonl, summary.json and trace.json (Perfetto) there"
+    )
+    group.addoption(
+        "--cbx-explain",
+        action="store_true",
+        default=None,
+        help="say what each command would touch and wait for; run nothing",
+    )
+    group.addoption(
+        "--cbx-strict",
+        action="store_true",
+        default=None,
+        help="a tool that is not installed fails its command instead of skipping it",
+    )
+    parser.addini("cbx_parallel", "run the commands at once", type="bool", default=False)
+    parser.addini("cbx_config", "file with the commands", default="")
+    parser.addini("cbx_jobs", "at most this many commands at once", default="")
+    parser.addini("cbx_isolation", "auto, off, guard or serializable", default="")
+    parser.addini("cbx_rollback", "auto, never, on-crash, on-failure or always", default="")
+    parser.addini("cbx_report", "directory for events.jsonl, summary.json and trace.json", default="")
+    parser.addini("cbx_explain", "explain instead of running", type="bool", default=False)
+    parser.addini("cbx_strict", "a missing tool is a failure", type="bool", default=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What this run was asked for."""
+
+    settings: Settings
+    root: Path
+    """The work tree whose engine serves this run."""
+    file: Path | None
+    """The configuration file, if there is one."""
+    rung: Rung
+    parallel: bool
+    explain: bool
+    strict: bool
+    report: Path | None
+    notes: tuple[str, ...]
+    """For the header."""
+
+
+def read_options(config: pytest.Config) -> Options:
+    """Command line, ini file and configuration file together.
+
+    Raises:
+        pytest.UsageError: any of them is wrong; pytest then exits with 4 and nothing runs.
+    """
+    try:
+        return _read(config)
+    except CbxError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def _read(config: pytest.Config) -> Options:
+    file = _find_file(config)
+    settings = load_settings(file) if file else Settings()
+    settings = override(
+        settings,
+        jobs=_text(config, "cbx_jobs"),
+        isolation=_text(config, "cbx_isolation"),
+        rollback=_text(config, "cbx_rollback"),
+    )
+    rung = reach(settings.isolation)
+    note = check_rollback(settings.rollback, rung)
+    report = _text(config, "cbx_report")
+    return Options(
+        settings=settings,
+        root=_root(config, file),
+        file=file,
+        rung=rung,
+        parallel=_flag(config, "cbx_parallel"),
+        explain=_flag(config, "cbx_explain"),
+        strict=_flag(config, "cbx_strict"),
+        report=config.invocation_params.dir / report if report else None,
+        notes=(note,) if note else (),
+    )
+
+
+def _find_file(config: pytest.Config) -> Path | None:
+    named = _text(config, "cbx_config")
+    if named:
+        path = config.invocation_params.dir / named
+        return path if path.exists() else config.rootpath / named
+    # From where pytest was called up to its rootdir: a project inside a larger repository has its own commands.
+    folder = config.invocation_params.dir
+    while True:
+        found = find_config(folder)
+        if found is not None:
+            return found
+        if folder == config.rootpath or config.rootpath not in folder.parents:
+            return find_config(config.rootpath)
+        folder = folder.parent
+
+
+def _root(config: pytest.Config, file: Path | None) -> Path:
+    if file is not None and not _text(config, "cbx_config"):
+        return file.parent
+    return find_workspace(config.rootpath) if file is None else config.rootpath
+
+
+def _text(config: pytest.Config, name: str) -> str | None:
+    value = config.getoption(name) or config.getini(name)
+    return str(value) if value else None
+
+
+def _flag(config: pytest.Config, name: str) -> bool:
+    return bool(config.getoption(name) or config.getini(name))

@@ -1,0 +1,51 @@
+"""What the plugin prints in pytest's terminal: one header line, one summary line."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from pytest_cbx.execute.machine import measure
+from pytest_cbx.pytest_plugin.board import Board
+
+GIGABYTE = 1024**3
+
+
+def header(board: Board) -> str | None:
+    """The header line, or None in a session without commands."""
+    options = board.options
+    if not board.commands:
+        return None
+    machine = measure()
+    where = os.path.relpath(options.file, board.config.rootpath) if options.file else "plugins"
+    count = len(board.commands)
+    mode = "at once" if options.parallel else "one by one (--cbx-parallel runs them at once)"
+    line = (
+        f"cbx: {count} command{'s' if count != 1 else ''} from {where}, {mode}; "
+        f"{machine.cpus:g} cores, {machine.memory / GIGABYTE:.1f} GB; isolation {options.rung.name} ({options.rung.reason})"
+    )
+    return "\n".join([line, *(f"cbx: {note}" for note in options.notes)])
+
+
+def summary(reporter: pytest.TerminalReporter, board: Board) -> None:
+    """The summary line, and the processes that commands left behind."""
+    if not board.outcomes or reporter.verbosity < 0:
+        return
+    totals = board.summary().totals
+    parts = [f"{totals.commands} command{'s' if totals.commands != 1 else ''}"]
+    parts += [f"{n} {what}" for n, what in ((totals.failed, "failed"), (totals.skipped, "skipped")) if n]
+    line = f"cbx: {', '.join(parts)} in {totals.makespan_s:.2f} s"
+    if totals.commands > 1 and totals.makespan_s > 0:
+        line += (
+            f"; one after another {totals.work_s:.2f} s, so {totals.speed_up:.2f} times as fast on {totals.slots} slots"
+        )
+    reporter.write_line(line)
+    for outcome in board.outcomes.values():
+        for leak in outcome.leaks:
+            reporter.write_line(f"cbx: {outcome.name} left a process behind, which was killed: {leak}", yellow=True)
+    left = [
+        command.name for command in board.commands if command.name in board.jobs and command.name not in board.outcomes
+    ]
+    if left:
+        reporter.write_line(f"cbx: stopped or never started: {', '.join(left)}", yellow=True)
