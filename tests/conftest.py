@@ -1,0 +1,37 @@
+"""What every test may lean on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "cbx",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    print_blob=True,
+)
+settings.register_profile("thorough", parent=settings.get_profile("cbx"), max_examples=2000)
+settings.load_profile(os.environ.get("CBX_HYPOTHESIS", "cbx"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Outputs of commands go into a directory of the test run, not into the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        # A suite that runs as a command of cbx itself must not pass for one of its nested commands.
+        patch.delenv("CBX_INSTANCE", raising=False)
+        yield
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """An empty directory that is a git repository's top, so that no outer work tree is found."""
+    folder = tmp_path / "project"
+    (folder / ".git").mkdir(parents=True)
+    return folder

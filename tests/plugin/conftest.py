@@ -1,0 +1,37 @@
+"""A small project with commands, for pytester."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+
+class Project:
+    """Writes a `cbx.toml` into pytester's directory and runs pytest there."""
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        self.pytester = pytester
+        (pytester.path / ".git").mkdir()
+
+    def commands(self, *entries: str, head: str = "") -> None:
+        """Each entry is `name: text` and, after ` | `, further keys as TOML."""
+        blocks = [head]
+        for entry in entries:
+            front, _, keys = entry.partition(" | ")
+            name, _, text = front.partition(": ")
+            blocks.append(f"[[cbx.command]]\nname = '{name}'\nrun = '''{text}'''\n{keys.replace(' ;; ', chr(10))}\n")
+        (self.pytester.path / "cbx.toml").write_text("\n".join(blocks))
+
+    def run(self, *arguments: str, parallel: bool = True, xdist: bool = False) -> pytest.RunResult:
+        """pytest in a process of its own, without plugins that are not ours to test."""
+        flags = ["-p", "no:randomly", "-p", "no:cacheprovider"] if "--lf" not in arguments else ["-p", "no:randomly"]
+        flags += ["--cbx-parallel"] if parallel else []
+        flags += ["-n2"] if xdist else []
+        return self.pytester.runpytest_subprocess(*flags, *arguments, timeout=60)
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester) -> Iterable[Project]:
+    """A project without commands yet."""
+    return Project(pytester)
