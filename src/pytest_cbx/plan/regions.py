@@ -98,7 +98,9 @@ def _glob_region(pattern: str, below: bool) -> Region:
         if part.count("{") != part.count("}"):
             segments.append(DEEP)  # a brace across `/`: the rest may be anything
             break
-        segments.extend(_segments(part))
+        for segment in _segments(part):
+            if segment is not DEEP or segments[-1:] != [DEEP]:
+                segments.append(segment)
     while segments and segments[-1] is DEEP:
         segments.pop()
         below = True
