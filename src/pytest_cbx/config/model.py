@@ -164,6 +164,8 @@ class Settings:
     """0: from the machine's capacity."""
     policy: Policy = Policy.CRITICAL_PATH
     discover: bool = False
+    rollback: Rollback = Rollback.AUTO
+    """Of commands that say nothing; no key of the file, only `override` sets it."""
     instances: Instances = Instances()
     limits: Limits = Limits()
     timeouts: Timeouts = Timeouts()
