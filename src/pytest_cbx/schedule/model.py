@@ -132,7 +132,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
-    """Stop a running instance; its `Ended` is still expected."""
+    """Stop a running instance; its `Ended` is still expected. The task's status is then CANCELLED, however it ended."""
 
     task: TaskId
     reason: str
@@ -140,7 +140,8 @@ class Stop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """A ready task cannot start. Told once for each change of its blockers."""
+    """A ready task cannot start because of claims. Told when it begins to wait, and when the task it watches has left
+    and another is in its way. (Who waits for capacity is in `Scheduler.waiting`.)"""
 
     task: TaskId
     reason: str
@@ -171,7 +172,9 @@ class End:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wake:
-    """Send a `Tick` at `at` (the earliest time at which waiting alone can change something)."""
+    """Send a `Tick` at `at` (the earliest time at which waiting alone can change something).
+
+    A later `Wake` with an earlier time replaces it. A `Tick` too many does no harm."""
 
     at: float
 
