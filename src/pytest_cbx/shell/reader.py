@@ -1,0 +1,275 @@
+"""The entry: bash text in, the neutral syntax tree out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pytest_cbx.shell.grammar import Body, Chain, Element, shape
+from pytest_cbx.shell.heredocs import Heredoc
+from pytest_cbx.shell.lexer import ArithmeticHeader, ForHeader, Lexer, Token
+from pytest_cbx.shell.nodes import (
+    AndOr,
+    ArithmeticFor,
+    Case,
+    Clause,
+    Command,
+    Connector,
+    Coprocess,
+    For,
+    Function,
+    Group,
+    If,
+    Loop,
+    Pipeline,
+    Redirect,
+    Script,
+    Simple,
+    Span,
+    Statement,
+    Subshell,
+    Unreadable,
+    Word,
+)
+from pytest_cbx.shell.simple import Draft, FunctionName, finish_redirects
+from pytest_cbx.shell.source import END, Lost, Source
+
+MAX_LIST = 100
+"""Commands in one and-or list; it nests to the left, and whoever walks it may recurse."""
+
+
+def read(text: str) -> Script:
+    """Read bash text. Never raises: what cannot be read is `Unreadable`, with its place and reason.
+
+    Spans are half-open ranges of characters of `text`. Every character lies in the span of a statement, in a
+    here-document's body, or is a blank, a newline, a comment, or a separator between statements.
+    """
+    if END in text:
+        return _unreadable(text, "a NUL character, which bash text cannot hold")
+    try:
+        return _Reading(text).whole()
+    except RecursionError:
+        return _unreadable(text, "nested too deep")
+
+
+def _unreadable(text: str, reason: str) -> Script:
+    span = Span(0, len(text))
+    return Script(statements=(Statement(command=Unreadable(text=text, reason=reason, span=span)),), span=span)
+
+
+class _Reading:
+    """Reads one text with all the scripts within it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def whole(self) -> Script:
+        source = Source(self._text, self.body)
+        lexer = Lexer(source, 0, self._text, closing=False)
+        try:
+            lexer.run()
+        except Lost as lost:
+            lexer.give_up(lost.reason)
+        return self._script(lexer, Span(0, len(self._text)))
+
+    def body(self, source: Source, pos: int) -> tuple[Script, int]:
+        """A substitution's body from `pos` to its closing parenthesis, or (-1) a text of its own."""
+        depth, doubt, waiting = source.depth, source.doubt, source.waiting
+        source.deeper()
+        source.doubt, source.waiting = None, []
+        start = max(pos, 0)
+        lexer = Lexer(source, start, self._text, closing=pos >= 0)
+        lexer.run()
+        if source.waiting:
+            raise Lost("a here-document that does not end within its substitution")
+        if waiting and "\n" in source.text[start : lexer.pos]:
+            raise Lost("a substitution of several lines on the line of a here-document")
+        source.depth, source.doubt, source.waiting = depth, doubt, waiting
+        return self._script(lexer, source.span(start, lexer.pos)), lexer.pos + 1 if pos >= 0 else lexer.pos
+
+    def _script(self, lexer: Lexer, span: Span) -> Script:
+        tokens = lexer.tokens
+        if len(tokens) == 1 and tokens[0][0] == "x" and not lexer.marks:
+            payload = tokens[0][3]
+            if type(payload) is Simple:
+                return Script(statements=(Statement(command=payload),), span=span)
+        if not tokens:
+            return Script(statements=(), span=span)
+        return _Builder(self._text, tokens, lexer.marks).script(span)
+
+
+class _Builder:
+    """Makes nodes of the tokens of one script and their grammar."""
+
+    __slots__ = ("_marks", "_text", "_tokens")
+
+    def __init__(self, text: str, tokens: list[Token], marks: dict[int, list[str]]) -> None:
+        self._text = text
+        self._tokens = tokens
+        self._marks = marks
+
+    def script(self, span: Span) -> Script:
+        """The whole script."""
+        skeleton = tuple(token[0] for token in self._tokens)
+        return Script(statements=self._statements(shape(skeleton)), span=span)
+
+    def _statements(self, body: Body) -> tuple[Statement, ...]:
+        return tuple(Statement(command=self._chain(chain), background=chain.background) for chain in body.chains)
+
+    def _body(self, body: Body) -> Script:
+        start = self._tokens[body.first][2]
+        end = self._tokens[body.last][1] if body.last >= 0 else self._end_of(body, start)
+        return Script(statements=self._statements(body), span=Span(start, max(start, end)))
+
+    def _end_of(self, body: Body, start: int) -> int:
+        if not body.chains:
+            return start
+        return self._tokens[body.chains[-1].elements[-1][0].last][2]
+
+    # --- lists and pipelines -----------------------------------------------------------------------------
+
+    def _chain(self, chain: Chain) -> Command:
+        if len(chain.elements) == 1:
+            element, redirects = chain.elements[0]
+            if element.first not in self._marks:
+                return self._command(element, redirects)
+        first, last = self._range(chain)
+        if len(chain.operators) > MAX_LIST:
+            return self._broken(first, last, f"a list of more than {MAX_LIST} commands")
+        pipelines: list[list[int]] = [[0]]
+        connectors: list[Connector] = []
+        for number, (operator, _) in enumerate(chain.operators, start=1):
+            if operator == "|":
+                pipelines[-1].append(number)
+            else:
+                connectors.append(Connector(operator))
+                pipelines.append([number])
+        result = self._pipeline(chain, pipelines[0])
+        for connector, members in zip(connectors, pipelines[1:], strict=True):
+            right = self._pipeline(chain, members)
+            span = Span(result.span.start, right.span.end)
+            result = AndOr(left=result, connector=connector, right=right, span=span)
+        return result
+
+    def _range(self, chain: Chain) -> tuple[int, int]:
+        element, redirects = chain.elements[-1]
+        return chain.elements[0][0].first, max(element.last, *redirects, element.last)
+
+    def _pipeline(self, chain: Chain, members: list[int]) -> Command:
+        commands: list[Command] = []
+        negated = timed = False
+        start: int | None = None
+        for place, number in enumerate(members):
+            element, redirects = chain.elements[number]
+            command = self._command(element, redirects)
+            for mark, mark_start in self._marks_of(element):
+                if mark == "!":
+                    negated, start = not negated, mark_start if start is None else start
+                elif mark == "time":
+                    timed, start = True, mark_start if start is None else start
+                else:
+                    span = Span(mark_start, command.span.end)
+                    command = Coprocess(name=mark[7:], body=command, span=span)
+                if place and mark in ("!", "time"):
+                    return self._broken(chain.elements[members[0]][0].first, element.last, f"{mark} within a pipeline")
+            if number < len(chain.operators) and place < len(members) - 1:
+                both = self._tokens[chain.operators[number][1]][3]
+                if isinstance(both, Redirect):
+                    command = _with_redirects(command, (both,))
+            commands.append(command)
+        if len(commands) == 1 and not negated and not timed and start is None:
+            return commands[0]
+        span = Span(commands[0].span.start if start is None else start, commands[-1].span.end)
+        return Pipeline(commands=tuple(commands), negated=negated, timed=timed, span=span)
+
+    def _marks_of(self, element: Element) -> list[tuple[str, int]]:
+        return [(mark.partition("@")[0], int(mark.partition("@")[2])) for mark in self._marks.get(element.first, ())]
+
+    # --- commands ------------------------------------------------------------------------------------------
+
+    def _broken(self, first: int, last: int, reason: str) -> Unreadable:
+        start = self._tokens[first][1]
+        marks = self._marks.get(first)
+        if marks:
+            start = int(marks[0].partition("@")[2])
+        end = max(token[2] for token in self._tokens[first : last + 1])
+        return Unreadable(text=self._text[start:end], reason=reason, span=Span(start, end))
+
+    def _command(self, element: Element, redirect_tokens: tuple[int, ...] = ()) -> Command:
+        last = max(redirect_tokens, default=element.last)
+        if element.kind == "broken":
+            return self._broken(element.first, element.last, "no statement that bash's grammar allows")
+        pending: list[Redirect | Heredoc] = []
+        for token in redirect_tokens:
+            payload = self._tokens[token][3]
+            if isinstance(payload, (Redirect, Heredoc)):
+                pending.append(payload)
+        redirects = finish_redirects(pending)
+        if redirects is None:
+            return self._broken(element.first, last, "a here-document without its body")
+        command = self._bare_command(element)
+        if not redirects:
+            return command
+        return _with_redirects(command, redirects)
+
+    def _bare_command(self, element: Element) -> Command:
+        span = Span(self._tokens[element.first][1], self._tokens[element.last][2])
+        kind = element.kind
+        if kind == "x":
+            return self._unit(element.first)
+        bodies = tuple(self._body(body) for body in element.bodies)
+        if kind in ("(", "{"):
+            return Subshell(body=bodies[0], span=span) if kind == "(" else Group(body=bodies[0], span=span)
+        if kind in ("while", "until"):
+            return Loop(condition=bodies[0], body=bodies[1], until=kind == "until", span=span)
+        if kind == "if":
+            pairs = tuple(zip(bodies[::2], bodies[1::2], strict=False))
+            return If(branches=pairs, otherwise=bodies[-1] if len(bodies) % 2 else None, span=span)
+        return self._headed(element, bodies, span)
+
+    def _headed(self, element: Element, bodies: tuple[Script, ...], span: Span) -> Command:
+        """A `for`, `select`, `case` or function, whose head was read as one token."""
+        head = self._tokens[element.heads[0]][3]
+        if isinstance(head, ForHeader):
+            select = element.kind == "select"
+            return For(variable=head.variable, words=head.words, body=bodies[0], select=select, span=span)
+        if isinstance(head, ArithmeticHeader):
+            return ArithmeticFor(text=head.text, parts=head.parts, body=bodies[0], span=span)
+        if isinstance(head, FunctionName) and element.inner is not None:
+            return Function(name=head.name, body=self._command(element.inner), span=span)
+        if isinstance(head, Word) and element.kind == "case":
+            return Case(subject=head, clauses=self._clauses(element, bodies), span=span)
+        return self._broken(element.first, element.last, "a construct that is not known")
+
+    def _clauses(self, element: Element, bodies: tuple[Script, ...]) -> tuple[Clause, ...]:
+        clauses: list[Clause] = []
+        for head, body, terminator in zip(element.heads[1:], bodies, element.terminators, strict=True):
+            patterns = self._tokens[head][3]
+            ending = self._tokens[terminator][3] if terminator is not None else ";;"
+            assert isinstance(patterns, tuple)
+            assert isinstance(ending, str)
+            clauses.append(Clause(patterns=patterns, body=body, terminator=ending))
+        return tuple(clauses)
+
+    def _unit(self, token: int) -> Command:
+        payload = self._tokens[token][3]
+        if isinstance(payload, Draft):
+            finished = payload.finished()
+            return finished if finished is not None else self._broken(token, token, "a here-document without its body")
+        if (
+            isinstance(payload, (FunctionName, ForHeader, ArithmeticHeader, Word, tuple, Redirect, Heredoc, str))
+            or payload is None
+        ):
+            return self._broken(token, token, "a head without its construct")
+        return payload
+
+
+def _with_redirects(command: Command, redirects: tuple[Redirect, ...]) -> Command:
+    """The command with further redirects behind its own."""
+    if isinstance(command, Coprocess):
+        return replace(command, body=_with_redirects(command.body, redirects))
+    if isinstance(command, (Unreadable, Pipeline, AndOr)):
+        return command
+    end = max(command.span.end, *(redirect.span.end for redirect in redirects))
+    return replace(command, redirects=command.redirects + redirects, span=Span(command.span.start, end))
