@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_cbx.config import keys
@@ -492,7 +492,6 @@ FRAGMENTS = [
 ]
 
 
-@settings(deadline=None)
 @given(st.one_of(st.lists(st.sampled_from(FRAGMENTS), max_size=25).map("".join), st.text(max_size=60)))
 def test_any_text_gives_settings_or_a_config_error(text: str) -> None:
     found = outcome(text)
@@ -504,7 +503,6 @@ def test_any_text_gives_settings_or_a_config_error(text: str) -> None:
             assert 0 <= problem.line <= text.count("\n") + 1
 
 
-@settings(deadline=None)
 @given(
     table=st.sampled_from(["cbx", "cbx.instances", "cbx.limits", "cbx.timeouts", "cbx.thresholds", "command"]),
     value=st.sampled_from(

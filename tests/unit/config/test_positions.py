@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_cbx.config.positions import KeyPath, positions
@@ -225,7 +225,6 @@ class Writer:
                     self.body((*path, middle, below))
 
 
-@settings(deadline=None)
 @given(st.data(), st.sampled_from(["\n", "\r\n"]))
 def test_lines_are_those_where_the_keys_were_written(data: st.DataObject, line_end: str) -> None:
     writer = Writer(data.draw)
@@ -279,7 +278,6 @@ TOKENS = [
 ]
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(TOKENS), max_size=14).map("".join))
 def test_whatever_tomllib_accepts_has_lines_that_hold_the_keys(text: str) -> None:
     try:

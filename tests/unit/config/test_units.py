@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_cbx.config import units
@@ -86,19 +86,16 @@ def test_no_duration(text: str) -> None:
         units.duration(text)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 1 << 62))
 def test_sizes_come_back(count: int) -> None:
     assert units.size(units.show_size(count)) == count
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10**9))
 def test_durations_come_back(milliseconds: int) -> None:
     assert units.duration(units.show_duration(milliseconds / 1000)) == pytest.approx(milliseconds / 1000, rel=1e-12)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=50))
 def test_no_text_gives_another_error(text: str) -> None:
     for read in (units.size, units.bandwidth, units.share, units.duration):
