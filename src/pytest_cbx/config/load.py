@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from pytest_cbx.config import checks, keys
 from pytest_cbx.config.model import CommandConfig, Limits, Settings, Thresholds, Timeouts
 from pytest_cbx.config.positions import KeyPath, Positions, positions
@@ -64,7 +62,8 @@ def parse_settings(text: str, *, source: str, shown: str, workspace: str, memory
 
 
 def _physical_memory() -> int:
-    return int(psutil.virtual_memory().total)
+    # Not psutil: every import of the settings' types passes here, and it costs more than all of them.
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _read(source: str, shown: str) -> str:
