@@ -69,13 +69,13 @@ def wait_for(condition: Callable[[], bool], what: str) -> None:
 
 
 def processes_in(folder: Path) -> Iterator[psutil.Process]:
-    """Live processes that have to do with a folder: they stand in it, name it, or carry it in their environment."""
+    """Live processes that have to do with a folder: they stand in it, or name it in their arguments."""
     needle = str(folder)
     for process in psutil.process_iter():
         try:
             if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
                 continue
-            if needle in process.cwd() or any(needle in word for word in process.cmdline()) or process.environ().get("CBX_TEST_FOLDER") == needle:
+            if needle in process.cwd() or any(needle in word for word in process.cmdline()):
                 yield process
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue

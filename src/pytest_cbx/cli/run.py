@@ -23,7 +23,6 @@ from pytest_cbx.client.outcome import Outcome
 from pytest_cbx.client.runner import Capture, Runner, Watch
 from pytest_cbx.config import override
 from pytest_cbx.config.model import CommandConfig, Rollback
-from pytest_cbx.config.units import parse_duration
 from pytest_cbx.errors import UsageError
 from pytest_cbx.observe.summary import row_of
 from pytest_cbx.tier import Tier
@@ -85,7 +84,6 @@ def main(arguments: argparse.Namespace) -> int:
         writes=tuple(arguments.writes),
         locks=tuple(arguments.lock),
         tier=Tier(arguments.tier) if arguments.tier else None,
-        timeout=parse_duration(arguments.timeout) if arguments.timeout else None,
     )
     site = Site(base=project.root, root=project.root)
     (job,) = prepare([command], site=site, settings=project.settings, hooks=plugin_manager(), folder=Path.cwd())
@@ -99,12 +97,25 @@ def main(arguments: argparse.Namespace) -> int:
 
 def _project(arguments: argparse.Namespace) -> Project:
     project = open_project(Path.cwd(), workspace=arguments.workspace)
-    settings = override(project.settings, isolation=arguments.isolation)
+    settings = override(
+        project.settings,
+        isolation=arguments.isolation,
+        rollback=arguments.rollback,
+        timeout=_seconds(arguments.timeout),
+    )
     rung = reach(settings.isolation)
-    note = check_rollback(Rollback(arguments.rollback) if arguments.rollback else None, rung)
+    note = check_rollback(settings.rollback, rung)
     if note:
         print(f"cbx: {note}", file=sys.stderr)
     return dataclasses.replace(project, settings=settings)
+
+
+def _seconds(text: str | None) -> float | str | None:
+    """`--timeout 2.5` is a number, `--timeout 2m` a duration with its unit."""
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return text
 
 
 def _run(project: Project, job: Job) -> Outcome:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pluggy
 import pytest
 
 from pytest_cbx.client.jobs import Job, Site, plan, prepare
@@ -13,6 +14,7 @@ from pytest_cbx.client.outcome import Outcome, tail_of_file
 from pytest_cbx.client.runner import Capture, Runner, Watch
 from pytest_cbx.client.tools import missing_tools, tool_not_found
 from pytest_cbx.config.model import CommandConfig
+from pytest_cbx.events import AnyEvent
 from pytest_cbx.observe.recorder import Recorder
 from pytest_cbx.observe.summary import Summary, summarise, write_summary
 from pytest_cbx.plan.model import Plan
@@ -49,15 +51,19 @@ class Board:
     def connect(self) -> Runner:
         """The session's connection to the engine; made at the first call."""
         if self._runner is None:
-            hooks = self.config.hook.pytest_cbx_event
-            if self._recorder is not None:
-                recorder = self._recorder
-                watch = Watch(event=lambda event: (recorder(event), hooks(event=event))[0])
-            else:
-                watch = Watch(event=(lambda event: hooks(event=event)) if hooks.get_hookimpls() else None)
+            watch = Watch(event=self._observe if self._recorder or self._event_hook().get_hookimpls() else None)
             self._runner = Runner(self.options.root, self.options.settings, name="pytest", watch=watch)
             self.slots = self._runner.welcome.jobs
         return self._runner
+
+    def _event_hook(self) -> pluggy.HookCaller:
+        hook: pluggy.HookCaller = self.config.hook.pytest_cbx_event
+        return hook
+
+    def _observe(self, event: AnyEvent) -> None:
+        if self._recorder is not None:
+            self._recorder(event)
+        self._event_hook()(event=event)
 
     def cancel(self, reason: str) -> None:
         """Stop whatever still runs."""
