@@ -44,6 +44,22 @@ class UsageError(CbxError):
     """A call or an option asks for something that cannot be done."""
 
 
+class PlanError(UsageError):
+    """The commands' `needs` name a command that does not exist, or cannot be put in any order."""
+
+
+class CycleError(PlanError):
+    """Commands need each other in circles. `cycles` are names, each followed by what it needs; the last needs the first."""
+
+    def __init__(self, cycles: tuple[tuple[str, ...], ...]) -> None:
+        self.cycles = cycles
+        told = "; ".join(" needs ".join((*cycle, cycle[0])) for cycle in cycles)
+        super().__init__(f"commands need each other in a circle: {told}. Drop one of these needs")
+
+    def __reduce__(self) -> tuple[type[CycleError], tuple[tuple[tuple[str, ...], ...]]]:
+        return type(self), (self.cycles,)
+
+
 class SpawnError(CbxError):
     """An instance could not be started."""
 

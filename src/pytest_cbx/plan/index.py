@@ -18,6 +18,7 @@ K = TypeVar("K", bound=Hashable)
 # how it uses the file, whether it covers what is below, whether it leaves out ignored targets, whether its target is ignored.
 _MODES = tuple(Mode)
 _USES = {mode: use for use, mode in enumerate(_MODES)}
+_CHANGES = {use for mode, use in _USES.items() if mode in CLASHES[Domain.FILE][mode]}
 LIST = len(_MODES)
 """The other half of a DELETE: it meets only those who read the directory itself."""
 _USE, _BELOW, _LEAVES, _IGNORED = 7, 8, 16, 32
@@ -30,14 +31,24 @@ def code_of(claim: Claim, covered: Region, use: int) -> int:
     return use | below | (_LEAVES if leaves_ignored(claim) else 0) | (_IGNORED if claim.ignored else 0)
 
 
-def covers_below(code: int) -> bool:
-    """Whether claims of this code cover what is below their target."""
-    return bool(code & _BELOW)
+def is_list(code: int) -> bool:
+    """Whether this is the other half of a DELETE."""
+    return code & _USE == LIST
 
 
-def use_of(code: int) -> int:
-    """How claims of this code use the file: the position of their mode in `Mode`, or LIST."""
-    return code & _USE
+def changes(code: int) -> bool:
+    """Whether claims of this code get along with no other use of their target."""
+    return code & _USE in _CHANGES
+
+
+def simplified(code: int) -> int:
+    """The code with all ways to change a file taken as one: they conflict with the same codes."""
+    return code - (code & _USE) + _USES[Mode.WRITE] if changes(code) else code
+
+
+def covering(code: int) -> int:
+    """The code of the same use of everything below."""
+    return code | _BELOW
 
 
 def _codes_clash(a: int, b: int) -> bool:

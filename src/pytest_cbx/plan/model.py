@@ -112,7 +112,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """One command of a plan. `number` is its position in program order, from 0."""
+    """One command of a plan. `number` is its position in the list that was planned, from 0."""
 
     number: int
     request: Request
@@ -134,7 +134,11 @@ class Join:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The dependency graph. Edges always point from a lower to a higher position in program order."""
+    """The dependency graph, without circles. Commands stand as listed, `commands[n].number == n`.
+
+    Edges between commands point from a lower to a higher number, except where a command needs one that is listed later.
+    Order passes through nodes that never run: one that is skipped or cancelled counts as ended only when all before it have ended.
+    """
 
     commands: tuple[Planned, ...]
     joins: tuple[Join, ...]
