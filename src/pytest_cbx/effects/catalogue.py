@@ -100,6 +100,7 @@ class EntrySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     prefixes: str = ""
     dash: Literal["stream", "file"] | None = None
     lenient_options: str = ""
+    complete: bool = False
     code: str = ""
     examples: tuple[Example, ...] = ()
 

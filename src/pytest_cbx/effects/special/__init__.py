@@ -1,1 +1,30 @@
-"""Interpreters for programs whose command lines data cannot describe."""
+"""Interpreters for programs whose command lines data cannot describe. An entry names one with `code = "…"`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from pytest_cbx.effects.special import awk, builtins, find, languages, node, sed, shells, variables, wrappers
+from pytest_cbx.errors import InternalError
+
+if TYPE_CHECKING:
+    from pytest_cbx.effects.interpreter import Call
+
+INTERPRETERS: Mapping[str, Callable[[Call], None]] = MappingProxyType(
+    {
+        **builtins.INTERPRETERS, **variables.INTERPRETERS, **wrappers.INTERPRETERS, **shells.INTERPRETERS,
+        **languages.INTERPRETERS, **node.INTERPRETERS,
+        "find": find.find, "sed": sed.sed, "awk": awk.awk,
+    }
+)  # fmt: skip
+"""By the name that entries use."""
+
+
+def interpreter_named(name: str) -> Callable[[Call], None]:
+    """The interpreter of that name. Raises `InternalError` when the catalogue names one that does not exist."""
+    try:
+        return INTERPRETERS[name]
+    except KeyError:
+        raise InternalError(f"catalogue: there is no interpreter {name!r}") from None

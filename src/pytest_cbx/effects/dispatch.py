@@ -1,0 +1,138 @@
+"""Finds what a command's first word means, a function, an alias, a listed program, and applies it."""
+
+from __future__ import annotations
+
+import posixpath
+import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pytest_cbx.effects import outputs, redirects
+from pytest_cbx.effects.catalogue import programs
+from pytest_cbx.effects.grammar import Entry, compile_entry
+from pytest_cbx.effects.interpreter import Call
+from pytest_cbx.effects.model import Kind
+from pytest_cbx.effects.paths import resolve
+from pytest_cbx.effects.special import interpreter_named
+from pytest_cbx.effects.values import UNKNOWN, Field
+from pytest_cbx.shell import read
+
+if TYPE_CHECKING:
+    from pytest_cbx.effects.walker import Walker
+
+SYSTEM_DIRECTORIES = frozenset({"/bin", "/usr/bin", "/usr/local/bin", "/sbin", "/usr/sbin", "/usr/local/sbin"})
+"""Programs in these are what their names say. Any other path is a program of someone's own."""
+
+DEEPEST = 8
+
+
+def run(walker: Walker, fields: list[Field], *, operands: int = 0) -> Field:
+    """Run a command. `operands`: how many assignments stood among a declaration builtin's operands."""
+    first = fields[0]
+    if first.many and first.unknown and not first.text and len(fields) == 1:
+        walker.doubt("what runs here is not known beforehand")
+        return UNKNOWN
+    if not first.known:
+        walker.doubt("the program's name is not known beforehand", first.text)
+        return UNKNOWN
+    name = first.text
+    state = walker.state
+    if state.expand_aliases and name in state.aliases and (name, -1) not in walker.active:
+        return _alias(walker, name, fields)
+    if name in state.functions:
+        output = _function(walker, name, fields[1:])
+        if name not in state.doubtful:
+            return output
+    if "/" in name:
+        directory, name = posixpath.split(posixpath.normpath(name))
+        if directory not in SYSTEM_DIRECTORIES:
+            return _own_program(walker, first.text)
+    return program(walker, name, fields[1:], operands=operands)
+
+
+def program(walker: Walker, name: str, arguments: list[Field], *, operands: int = 0) -> Field:
+    """Run a program by its base name."""
+    spec = programs().get(name)
+    walker.program(name, known=spec is not None)
+    if spec is None:
+        walker.doubt(f"the program {name} is not in the catalogue" if name else "an empty program name", name)
+        return UNKNOWN
+    return entry(walker, name, arguments, compile_entry(spec), operands=operands)
+
+
+def entry(walker: Walker, name: str, arguments: list[Field], found: Entry, *, operands: int = 0) -> Field:
+    """Apply an entry to the words after the program's name."""
+    call = Call(walker, name, arguments, found)
+    call.assigned = operands
+    goes_on = call.read()
+    walker.use(call.entry)
+    if not goes_on:
+        return UNKNOWN
+    call.apply()
+    if call.entry.code:
+        interpreter_named(call.entry.code)(call)
+    return call.output if call.output is not None else outputs.known_output(call)
+
+
+def _own_program(walker: Walker, path: str) -> Field:
+    base = posixpath.basename(path)
+    walker.program(base, known=False)
+    for place in resolve(Field(path), walker.state.cwd, walker.context, "path") or ():
+        walker.note(Kind.READ, place, base, "")
+    walker.note(Kind.EXECUTE, None, base, f"{path} is a program of its own")
+    return UNKNOWN
+
+
+def _function(walker: Walker, name: str, arguments: list[Field]) -> Field:
+    running = [forks for function, forks in walker.active if function == name]
+    if running and walker.forks > running[0]:
+        walker.note(Kind.SYSTEM, None, name, f"the machine: the function {name} starts itself over and over")
+        return UNKNOWN
+    if len(running) >= 2 or walker.depth >= DEEPEST:
+        walker.doubt(f"the function {name} calls itself", name)
+        return UNKNOWN
+    node = walker.state.functions[name]
+    state = walker.state
+    saved = state.positional, state.ended
+    state.positional = None if any(argument.many for argument in arguments) else tuple(arguments)
+    walker.active.append((name, walker.forks))
+    walker.frames.append({})
+    walker.depth += 1
+    with walker.maybe(), walker.input(walker.stdin):
+        writes = redirects.apply(walker, node.redirects, name)
+        output = walker.command(node.body)
+    walker.depth -= 1
+    walker.active.pop()
+    walker.restore(walker.frames.pop())
+    walker.state.positional, walker.state.ended = saved
+    return Field("") if writes else output
+
+
+def _alias(walker: Walker, name: str, fields: list[Field]) -> Field:
+    text = walker.state.aliases[name]
+    if text is None or not all(field.known for field in fields) or walker.depth >= DEEPEST:
+        walker.doubt(f"the alias {name} is not known beforehand", name)
+        return UNKNOWN
+    words = " ".join([text, *(shlex.quote(field.text) for field in fields[1:])])
+    walker.active.append((name, -1))
+    with walker.nested():
+        output = walker.script(read(words))
+    walker.active.pop()
+    return output
+
+
+def run_text(walker: Walker, text: Field, by: str, *, isolated: bool, positional: Sequence[Field]) -> Field:
+    """Run text as a shell would; in a process of its own when `isolated`."""
+    if not text.known:
+        walker.note(Kind.EXECUTE, None, by, "the text that it runs is not known beforehand")
+        return UNKNOWN
+    if walker.depth >= DEEPEST:
+        walker.doubt("commands within commands, too deep to follow", by)
+        return UNKNOWN
+    script = read(text.text)
+    with walker.nested():
+        if not isolated:
+            return walker.script(script)
+        arguments = None if any(field.many for field in positional) else tuple(positional)
+        with walker.fork(walker.state.process(arguments)):
+            return walker.script(script)

@@ -1,0 +1,324 @@
+"""Reads the words of a command by the option grammar of its catalogue entry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pytest_cbx.effects.catalogue import EntrySpec, OptionSet, OptionSpec, SlotSpec, Value, option_sets
+from pytest_cbx.effects.model import Duration, Weight
+from pytest_cbx.effects.rules import Condition, Rule, compile_conditions, compile_rules
+from pytest_cbx.effects.values import UNKNOWN, Field, Shape
+from pytest_cbx.errors import InternalError
+
+_UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Option:
+    """An option of an entry, under all its names."""
+
+    names: tuple[str, ...]
+    value: Value = "none"
+    arguments: int = 1
+    rules: tuple[Rule, ...] = ()
+    run: str = ""
+    directory: bool = False
+    ends: bool = False
+    quits: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Slot:
+    """A position of operands."""
+
+    count: str
+    rules: tuple[Rule, ...]
+    default: str | None
+    when: tuple[Condition, ...]
+    unless: tuple[Condition, ...]
+    match: tuple[str, ...]
+    run: str
+    assigns: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Entry:
+    """A compiled catalogue entry."""
+
+    name: str
+    weight: Weight
+    duration: Duration
+    memory: int
+    rules: tuple[Rule, ...]
+    options: dict[str, Option]
+    every_option: tuple[Option, ...]
+    style: Literal["gnu", "dash", "none"]
+    abbreviate: bool
+    permute: bool
+    digits: bool
+    dash: str
+    lenient: bool
+    complete: bool
+    prefixes: tuple[str, ...]
+    slots: tuple[Slot, ...]
+    keywords: dict[str, tuple[Rule, ...]]
+    commands: dict[str, EntrySpec]
+    code: str
+    spec: EntrySpec
+    parent: Entry | None
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An option that was given, with its value."""
+
+    option: Option
+    value: Field | None = None
+
+
+@dataclass(slots=True)
+class Parsed:
+    """The words of a command as its entry reads them."""
+
+    options: list[Given] = field(default_factory=list)
+    operands: list[Field] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    """What the entry does not list: each makes the command unknown."""
+    wild: bool = False
+    """Some argument may be an option."""
+    quits: bool = False
+    rest: int = 0
+    """Index of the first word that was not read (after `ends`, or the operands of an entry that does not permute)."""
+
+    def given(self, *names: str) -> bool:
+        """Whether an option with one of these names was given."""
+        return any(name in given.option.names for given in self.options for name in names)
+
+    def value(self, *names: str) -> Field | None:
+        """The value of the last given option with one of these names."""
+        found = [given.value for given in self.options if any(name in given.option.names for name in names)]
+        return found[-1] if found else None
+
+
+def memory_of(text: str | None) -> int:
+    """Bytes of `512MB`. Raises `InternalError` on anything else."""
+    if not text:
+        return 0
+    number, unit = text[:-2].strip(), text[-2:]
+    if unit not in _UNITS or not number.isdigit():
+        raise InternalError(f"catalogue: memory {text!r} is no number of KB, MB or GB")
+    return int(number) * _UNITS[unit]
+
+
+_COMPILED: dict[tuple[int, int], Entry] = {}
+"""By identity; an entry holds its spec, so that an identity is never used again."""
+
+
+def compile_entry(spec: EntrySpec, parent: Entry | None = None) -> Entry:
+    """The entry ready for use; what a sub-command leaves out it takes from its parent."""
+    key = (id(spec), id(parent))
+    entry = _COMPILED.get(key)
+    if entry is None:
+        entry = _COMPILED[key] = _compile(spec, parent)
+    return entry
+
+
+def _compile(spec: EntrySpec, parent: Entry | None) -> Entry:
+    options = _options(spec)
+    if spec.inherit and parent:
+        options = {**parent.options, **options}
+    return Entry(
+        name=f"{parent.name} {spec.names[0]}" if parent else spec.names[0],
+        weight=spec.weight or (parent.weight if parent else Weight.LOW),
+        duration=spec.duration or (parent.duration if parent else Duration.QUICK),
+        memory=memory_of(spec.memory) or (parent.memory if parent else 0),
+        rules=compile_rules(spec.effects),
+        options=options,
+        every_option=tuple(dict.fromkeys(options.values())),
+        style=spec.style or (parent.style if parent else "gnu"),
+        abbreviate=spec.abbreviate if spec.abbreviate is not None else (parent.abbreviate if parent else True),
+        permute=spec.permute and not spec.command,
+        digits=spec.digits,
+        dash=spec.dash or (parent.dash if parent else "stream"),
+        lenient=bool(spec.lenient_options),
+        complete=spec.complete or bool(spec.lenient_options),
+        prefixes=tuple(spec.prefixes.split()),
+        slots=tuple(_slot(slot) for slot in spec.operands),
+        keywords={name: compile_rules(rules) for name, rules in spec.keywords.items()},
+        commands={name: command for command in spec.command for name in command.names},
+        code=spec.code,
+        spec=spec,
+        parent=parent,
+    )
+
+
+def _slot(spec: SlotSpec) -> Slot:
+    return Slot(
+        count=spec.count, rules=compile_rules(spec.effects), default=spec.default, when=compile_conditions(spec.when),
+        unless=compile_conditions(spec.unless), match=spec.match, run=spec.run, assigns=spec.assigns,
+    )  # fmt: skip
+
+
+def _options(spec: EntrySpec) -> dict[str, Option]:
+    found: dict[str, Option] = {}
+    for name in spec.quits.split():
+        found[name] = Option(names=(name,), quits=True)
+    sources: list[EntrySpec | OptionSet] = [spec]
+    for name in spec.use:
+        if name not in option_sets():
+            raise InternalError(f"catalogue: {spec.names[0]} uses the unknown option set {name!r}")
+        sources.append(option_sets()[name])
+    for source in reversed(sources):
+        for text, value in ((source.flags, "none"), (source.values, "required"), (source.optional, "optional")):
+            for name in text.split():
+                found[name] = Option(names=(name,), value=value)  # type: ignore[arg-type]
+        for option in source.option:
+            compiled = _option(option)
+            found.update(dict.fromkeys(compiled.names, compiled))
+    return found
+
+
+def _option(spec: OptionSpec) -> Option:
+    return Option(
+        names=tuple(spec.names.split()), value=spec.value, arguments=spec.arguments, rules=compile_rules(spec.effects),
+        run=spec.run, directory=spec.directory, ends=spec.ends, quits=spec.quits,
+    )  # fmt: skip
+
+
+def parse(entry: Entry, fields: list[Field]) -> Parsed:
+    """Read the arguments that follow the program's (or sub-command's) name."""
+    return _Reader(entry, fields).read()
+
+
+class _Reader:
+    """One reading of one list of arguments."""
+
+    __slots__ = ("entry", "fields", "index", "parsed")
+
+    def __init__(self, entry: Entry, fields: list[Field]) -> None:
+        self.entry = entry
+        self.fields = fields
+        self.index = 0
+        self.parsed = Parsed()
+
+    def read(self) -> Parsed:
+        parsed, fields, entry = self.parsed, self.fields, self.entry
+        if entry.style == "none":
+            parsed.operands = list(fields)
+            return parsed
+        while self.index < len(fields):
+            current = fields[self.index]
+            if not self._is_option(current):
+                if not entry.permute:
+                    break
+                parsed.operands.append(current)
+                self.index += 1
+                continue
+            self.index += 1
+            if current.text == "--" and current.known:
+                break
+            if self._option(current):
+                break
+        parsed.rest = self.index
+        parsed.operands.extend(fields[self.index :])
+        return parsed
+
+    def _is_option(self, current: Field) -> bool:
+        text = current.text
+        if current.unknown and (not text or text == "-"):
+            self.parsed.wild = True
+            return False
+        return len(text) > 1 and text[0] == "-"
+
+    def _option(self, current: Field) -> bool:
+        """Read one option word; true when it ends the options."""
+        if self.entry.style == "dash":
+            return self._long(current, "-" if not current.text.startswith("--") else "--")
+        if current.text.startswith("--"):
+            return self._long(current, "--")
+        return self._cluster(current)
+
+    def _long(self, current: Field, dashes: str) -> bool:
+        name, equals, _ = current.text.partition("=")
+        if not equals and not current.known:
+            self.parsed.problems.append(f"an option that cannot be told: {current.text}…")
+            return False
+        value = current.after(len(name) + 1) if equals else None
+        option = self._named(name) or (self._named(name[1:]) if self.entry.style == "dash" and dashes == "--" else None)
+        if option is None and self.entry.style == "dash":
+            attached = next((prefix for prefix in self.entry.prefixes if name.startswith(prefix)), None)
+            if attached:
+                option = self.entry.options.get(attached, Option(names=(attached,)))
+                return self._give(option, current.after(len(attached)))
+        if option is None:
+            self._unlisted(name)
+            return False
+        if option.value == "required" and value is None:
+            value = self._following(option)
+        return self._give(option, value)
+
+    def _named(self, name: str) -> Option | None:
+        options = self.entry.options
+        option = options.get(name)
+        if option is not None or not self.entry.abbreviate or len(name) < 3 or not name.startswith("--"):
+            return option
+        matches = {id(found): found for known, found in options.items() if known.startswith(name)}
+        if len(matches) == 1:
+            return next(iter(matches.values()))
+        # An ambiguous prefix is an error at run time unless the program knows fewer options than we do: take the gravest.
+        grave = [found for found in matches.values() if found.rules or found.run]
+        return grave[0] if grave else next(iter(matches.values()), None)
+
+    def _cluster(self, current: Field) -> bool:
+        text = current.text
+        if self.entry.digits and text[1:].isdigit() and current.known:
+            return False
+        for prefix in self.entry.prefixes:
+            if text.startswith(prefix):
+                return self._give(self.entry.options.get(prefix, Option(names=(prefix,))), current.after(len(prefix)))
+        whole = self.entry.options.get(text) if len(text) > 2 and current.known else None
+        if whole is not None:
+            return self._give(whole, self._following(whole) if whole.value == "required" else None)
+        for position in range(1, len(text)):
+            option = self.entry.options.get(f"-{text[position]}")
+            if option is None:
+                if self.entry.digits and text[position].isdigit():
+                    continue
+                self._unlisted(
+                    f"-{text[position]}" if position == 1 or len(text) == 2 else f"-{text[position]} in {text}"
+                )
+                return False
+            if option.value == "none":
+                if self._give(option, None):
+                    return True
+                continue
+            attached = position + 1 < len(text) or not current.known
+            if attached:
+                return self._give(option, current.after(position + 1))
+            return self._give(option, self._following(option) if option.value == "required" else None)
+        if not current.known:
+            self.parsed.problems.append(f"an option that cannot be told: {text}…")
+        return False
+
+    def _following(self, option: Option) -> Field:
+        """The value in the next word or words."""
+        last = UNKNOWN
+        for _ in range(option.arguments):
+            if self.index >= len(self.fields):
+                self.parsed.problems.append(f"{option.names[0]} lacks its value")
+                return UNKNOWN
+            last = self.fields[self.index]
+            if last.many and last.shape is Shape.UNKNOWN:
+                self.parsed.wild = True
+            self.index += 1
+        return last
+
+    def _give(self, option: Option, value: Field | None) -> bool:
+        self.parsed.options.append(Given(option, value))
+        self.parsed.quits |= option.quits
+        return option.ends
+
+    def _unlisted(self, name: str) -> None:
+        if not self.entry.lenient:
+            self.parsed.problems.append(f"the option {name} is not in the catalogue")

@@ -1,0 +1,386 @@
+"""Applies a catalogue entry to the words of a command: which effects it has, where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from pytest_cbx.effects.grammar import Entry, Given, Option, Parsed, Slot, compile_entry, parse
+from pytest_cbx.effects.model import Kind
+from pytest_cbx.effects.paths import is_stream, join, name_of, parent_of, resolve, stem_of
+from pytest_cbx.effects.rules import PLACED, Condition, Rule
+from pytest_cbx.effects.values import EMPTY, UNKNOWN, Field, Shape, concat
+
+if TYPE_CHECKING:
+    from pytest_cbx.effects.walker import Walker
+
+
+class Call:
+    """One use of a program: its entry (chain), its words, and where its effects go."""
+
+    __slots__ = ("assigned", "base", "chain", "fields", "host", "name", "output", "parsed", "readings")
+
+    def __init__(self, host: Walker, name: str, fields: list[Field], entry: Entry) -> None:
+        self.host = host
+        self.name = name
+        """The program's name, for people and reasons."""
+        self.fields = fields
+        """All words after the program's name."""
+        self.chain: list[Entry] = [entry]
+        """The entry and the entries of its sub-commands."""
+        self.readings: list[Parsed] = []
+        self.parsed = Parsed()
+        """How the last entry of the chain reads its words."""
+        self.base = host.state.cwd
+        """The directory it works in."""
+        self.assigned = 0
+        """How many assignments stood among the operands of a declaration builtin."""
+        self.output: Field | None = None
+        """What it prints, where a special interpreter knows."""
+
+    @property
+    def entry(self) -> Entry:
+        return self.chain[-1]
+
+    # --- what interpreters use ---------------------------------------------------------------------
+
+    def touch(self, kind: Kind, target: Field, scope: str = "path", why: str = "") -> None:
+        """An effect on a path."""
+        if target.known and (not target.text or is_stream(target.text)):
+            return
+        if target.known and target.text == "-" and self.entry.dash == "stream":
+            return
+        if scope == "into":
+            self._into(kind, target, why)
+            return
+        places = resolve(target, self.base, self.host.context, scope)
+        if places is None:
+            reason = "the path is not known beforehand"
+            self.host.note(kind, None, self.name, f"{why}: {reason}" if why else reason)
+        else:
+            for place in places:
+                self.host.note(kind, place, self.name, why)
+
+    def effect(self, kind: Kind, detail: str = "") -> None:
+        """An effect without a place."""
+        self.host.note(kind, None, self.name, detail)
+
+    def doubt(self, reason: str) -> None:
+        """An UNKNOWN effect."""
+        self.host.note(Kind.UNKNOWN, None, self.name, reason)
+
+    def given(self, *names: str) -> bool:
+        """Whether an option was given, at any level of sub-commands."""
+        return any(parsed.given(*names) for parsed in self.readings)
+
+    def value(self, *names: str) -> Field | None:
+        """The value of an option, the innermost level first."""
+        for parsed in reversed(self.readings):
+            if parsed.given(*names):
+                return parsed.value(*names)
+        return None
+
+    def _into(self, kind: Kind, target: Field, why: str) -> None:
+        if not target.text.endswith("/"):
+            self.touch(kind, target, why=why)
+        operands = self.parsed.operands
+        sources = [operand for operand in operands if operand is not target]
+        for source in sources:
+            name = name_of(source)
+            if name.known and name.text in ("", ".", ".."):
+                self.touch(kind, target, "tree", why)
+            elif name.unknown:
+                self.touch(kind, target, "children", why)
+            else:
+                self.touch(kind, join(target, name), why=why)
+
+    # --- applying the entry --------------------------------------------------------------------------
+
+    def read(self) -> bool:
+        """Parse the words through the chain of sub-commands; false when the program only prints and quits."""
+        fields = self.fields
+        while True:
+            entry = self.entry
+            parsed = parse(entry, fields)
+            self.readings.append(parsed)
+            self.parsed = parsed
+            if parsed.quits and not parsed.problems:
+                return False
+            if not entry.commands:
+                return True
+            if not parsed.operands:
+                return True
+            chosen = parsed.operands[0]
+            spec = entry.commands.get(chosen.text) if chosen.known else None
+            if spec is None:
+                parsed.problems.append(
+                    f"the sub-command {chosen.text} is not in the catalogue"
+                    if chosen.known
+                    else "the sub-command is not known beforehand"
+                )
+                return True
+            self.chain.append(compile_entry(spec, entry))
+            fields = parsed.operands[1:]
+            parsed.operands = []
+
+    def apply(self) -> None:
+        """Note all effects that the entries' data gives."""
+        for entry, parsed in zip(self.chain, self.readings, strict=True):
+            for problem in parsed.problems:
+                self.doubt(problem)
+            if parsed.wild:
+                self._wild(entry)
+            for given in parsed.options:
+                self._option(given)
+        for entry in self.chain:
+            for rule in entry.rules:
+                self._rule(rule, EMPTY)
+        last = self.parsed
+        if not last.problems or not self.entry.commands:
+            self._operands(last)
+
+    def _wild(self, entry: Entry) -> None:
+        """Some argument may be any option: every option's effects are possible."""
+        if not entry.complete:
+            self.doubt("an argument that is not known beforehand may be any option")
+            return
+        for option in entry.every_option:
+            for rule in option.rules:
+                if rule.kind is not Kind.READ:
+                    self._rule(rule, UNKNOWN)
+            if option.run:
+                self.doubt(f"an argument that is not known beforehand may be {option.names[0]}")
+
+    def _option(self, given: Given) -> None:
+        option, value = given.option, given.value
+        if option.directory and value is not None:
+            self.base = join(self.base, value)
+        for rule in option.rules:
+            self._rule(rule, value if value is not None else EMPTY)
+        if option.run == "shell" and value is not None:
+            self.host.run_text(value, self.name)
+        elif option.run == "command" and value is not None:
+            if value.known:
+                self.host.run([Field(word) for word in value.text.split()])
+            else:
+                self.effect(Kind.EXECUTE, "the command is not known beforehand")
+
+    def _operands(self, parsed: Parsed) -> None:
+        entry = self.entry
+        operands = parsed.operands
+        if entry.code and not entry.slots:
+            return
+        if entry.keywords:
+            operands = self._keywords(operands)
+        matching = [slot for slot in entry.slots if slot.match]
+        slots = [slot for slot in entry.slots if not slot.match and self._met(slot.when, slot.unless)]
+        if matching:
+            operands = self._matched(matching, operands, known=bool(slots))
+            operands = operands if slots else []
+        for slot, taken in self._distribute(slots, operands):
+            self._slot(slot, taken)
+
+    def _keywords(self, operands: list[Field]) -> list[Field]:
+        rest = []
+        for operand in operands:
+            name, equals, _ = operand.text.partition("=")
+            rules = self.entry.keywords.get(name) if equals else None
+            if rules is None:
+                rest.append(operand)
+                continue
+            for rule in rules:
+                self._rule(rule, operand.after(len(name) + 1))
+        return rest
+
+    def _matched(self, slots: list[Slot], operands: list[Field], *, known: bool) -> list[Field]:
+        """Apply slots with `match`; the operands that none of them matches are returned (and unknown, without other slots)."""
+        rest = []
+        for operand in operands:
+            hits = [
+                slot
+                for slot in slots
+                if operand.known and any(fnmatchcase(operand.text, pattern) for pattern in slot.match)
+            ]
+            for slot in hits:
+                if self._met(slot.when, slot.unless):
+                    self._slot(slot, [operand])
+            if not hits:
+                rest.append(operand)
+                if not known:
+                    self.doubt(f"the operand {operand.text} is not in the catalogue")
+        if not operands:
+            for slot in slots:
+                if slot.default is not None:
+                    self._slot(slot, [])
+        return rest
+
+    def _distribute(self, slots: list[Slot], operands: list[Field]) -> Iterable[tuple[Slot, list[Field]]]:
+        """Which slot gets which operands, in order of the slots."""
+        star = next((index for index, slot in enumerate(slots) if slot.count in "*+" or slot.run), None)
+        uncertain = next((index for index, operand in enumerate(operands) if operand.many), None)
+        before = slots if star is None else slots[:star]
+        after = [] if star is None else slots[star + 1 :]
+        if uncertain is not None and not _certain(before, after, star, operands, uncertain) and len(slots) > 1:
+            return [(slot, operands) for slot in slots]
+        taken: list[tuple[Slot, list[Field]]] = []
+        needed = sum(slot.count == "1" for slot in after)
+        for slot in before:
+            left = len(operands) - needed
+            got = operands[:1] if left > 0 else []
+            operands = operands[len(got) :]
+            taken.append((slot, got))
+        if star is None:
+            if operands and not (len(slots) == 1 and uncertain is not None):
+                self.doubt(f"more operands than the catalogue lists: {operands[0].text}")
+            return taken
+        tail: list[tuple[Slot, list[Field]]] = []
+        for slot in reversed(after):
+            got = operands[-1:] if operands else []
+            operands = operands[: len(operands) - len(got)]
+            tail.append((slot, got))
+        return [*taken, (slots[star], operands), *reversed(tail)]
+
+    def _slot(self, slot: Slot, operands: list[Field]) -> None:
+        if not operands:
+            if slot.default is None:
+                return
+            operands = [Field(slot.default)]
+        if slot.run:
+            self._run(slot, operands)
+            return
+        for operand in operands:
+            for rule in slot.rules:
+                self._rule(rule, operand)
+
+    def _run(self, slot: Slot, operands: list[Field]) -> None:
+        if slot.run == "shell":
+            pieces: list[Field] = []
+            for index, operand in enumerate(operands):
+                pieces.extend([Field(" "), operand] if index else [operand])
+            self.output = self.host.run_text(concat(pieces), self.name)
+            return
+        if slot.assigns:
+            operands = self.assignments(operands)
+        if operands:
+            saved = self.host.state.cwd
+            self.host.state.cwd = self.base
+            self.output = self.host.run(operands)
+            if self.host.state.cwd == self.base:
+                self.host.state.cwd = saved
+
+    def assignments(self, operands: list[Field]) -> list[Field]:
+        """Apply the leading `NAME=value` operands; the others are returned."""
+        for index, operand in enumerate(operands):
+            name, equals, _ = operand.text.partition("=")
+            if not equals:
+                return operands[index:]
+            self.host.assign(name, operand.after(len(name) + 1), temporary=True)
+        return []
+
+    # --- rules ---------------------------------------------------------------------------------------
+
+    def _rule(self, rule: Rule, subject: Field) -> None:
+        if (rule.when or rule.unless) and not self._met(rule.when, rule.unless, subject):
+            return
+        if rule.kind not in PLACED:
+            detail = self._render(rule.template, subject)
+            self.host.note(rule.kind, None, self.name, _spoken(detail) or rule.why)
+            return
+        if rule.template == ("?",):
+            self.touch(rule.kind, UNKNOWN, rule.scope, rule.why)
+            return
+        if (
+            rule.template[1:2] in (("operand",), ("value",))
+            and len(rule.template) == 3
+            and not (rule.template[0] or rule.template[2])
+        ):
+            self.touch(rule.kind, subject, rule.scope, rule.why)
+            return
+        target = self._render(rule.template, subject)
+        if target is not None:
+            self.touch(rule.kind, target, rule.scope, rule.why)
+
+    def _render(self, template: tuple[str, ...], subject: Field) -> Field | None:
+        """The template with its placeholders filled; None when it needs an option that was not given."""
+        pieces = []
+        for index, text in enumerate(template):
+            value: Field | None = Field(text)
+            if index % 2:
+                value = self._placeholder(text, subject)
+            if value is None:
+                return None
+            if value.text or not value.known:
+                pieces.append(value.single())
+        if not pieces:
+            return EMPTY
+        first = pieces[0]
+        if first.known and first.text.startswith("~/"):
+            home = self.host.state.variables.get("HOME", UNKNOWN)
+            pieces[0:1] = [home if isinstance(home, Field) else UNKNOWN, Field(first.text[1:])]
+        return concat(pieces)
+
+    def _placeholder(self, name: str, subject: Field) -> Field | None:
+        match name:
+            case "operand" | "value":
+                return subject
+            case "name":
+                return name_of(subject)
+            case "stem":
+                return stem_of(subject)
+            case "parent":
+                return parent_of(subject)
+            case "last":
+                return self.parsed.operands[-1] if self.parsed.operands else None
+            case _:
+                return self.value(name)
+
+    def _met(self, when: tuple[Condition, ...], unless: tuple[Condition, ...], subject: Field = EMPTY) -> bool:
+        if when and not any(self._holds(condition, subject, doubt=True) for condition in when):
+            return False
+        return not any(self._holds(condition, subject, doubt=False) for condition in unless)
+
+    def _holds(self, condition: Condition, subject: Field, *, doubt: bool) -> bool:
+        return all(self._test(name, pattern, subject, doubt=doubt) for name, pattern in condition.tests)
+
+    def _test(self, name: str, pattern: str | None, subject: Field, *, doubt: bool) -> bool:
+        if name == "operand":
+            operands = self.parsed.operands
+            if pattern is None:
+                return bool(operands)
+            candidates = [subject] if subject is not EMPTY else operands
+            return any(_matches(candidate, pattern, doubt=doubt) for candidate in candidates)
+        for parsed in self.readings:
+            for given in parsed.options:
+                if name in given.option.names and (
+                    pattern is None or (given.value is not None and _matches(given.value, pattern, doubt=doubt))
+                ):
+                    return True
+        return doubt and any(parsed.wild for parsed in self.readings)
+
+
+def _matches(value: Field, pattern: str, *, doubt: bool) -> bool:
+    return fnmatchcase(value.text, pattern) if value.known else doubt
+
+
+def _certain(before: list[Slot], after: list[Slot], star: int | None, operands: list[Field], uncertain: int) -> bool:
+    """Whether all uncertain operands surely fall to the slot that takes many."""
+    if star is None or uncertain < len(before) or any(slot.count == "?" for slot in before + after):
+        return False
+    last = max(index for index, operand in enumerate(operands) if operand.many)
+    return len(operands) - 1 - last >= len(after)
+
+
+def _spoken(detail: Field | None) -> str:
+    if detail is None:
+        return ""
+    return detail.text if detail.shape is not Shape.UNKNOWN else detail.text + "…"
+
+
+def option_of(entry: Entry | None, name: str) -> Option | None:
+    """The option of that name in an entry or those above it."""
+    while entry is not None:
+        if name in entry.options:
+            return entry.options[name]
+        entry = entry.parent
+    return None

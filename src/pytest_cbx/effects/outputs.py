@@ -1,0 +1,156 @@
+"""What simple programs print, where that follows from their words: for `$(…)`, pipes into a shell, `source <(…)`."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import posixpath
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pytest_cbx.effects.paths import name_of, parent_of
+from pytest_cbx.effects.values import EMPTY, TAME, UNKNOWN, UNKNOWN_MANY, Field, Shape, concat
+
+if TYPE_CHECKING:
+    from pytest_cbx.effects.interpreter import Call
+
+_SILENT = frozenset(
+    {":", "true", "false", "cd", "test", "[", "export", "unset", "set", "shopt", "mkdir", "touch", "rm", "exit", "return", "shift",
+     "sleep", "wait", "trap", "local", "declare", "readonly", "chmod", "cp", "mv", "read", "eval", "umask", "ulimit"}
+)  # fmt: skip
+_TAME = frozenset(
+    {"date", "nproc", "id", "whoami", "hostname", "uname", "arch", "tty", "wc", "md5sum", "cksum", "logname", "expr"}
+)
+_ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{1,2}|0?[0-7]{1,3}|.)", re.DOTALL)
+_ESCAPES = {"a": "\a", "b": "\b", "e": "\x1b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\"}
+
+
+def known_output(call: Call) -> Field:
+    """The text that the program prints, as far as it follows from its words and its known input."""
+    if call.name in _SILENT and not call.parsed.problems:
+        return EMPTY
+    if call.name in _TAME:
+        return TAME
+    printer = _PRINTERS.get(call.name)
+    return printer(call) if printer else UNKNOWN
+
+
+def _decode(found: re.Match[str]) -> str:
+    code = found.group(1)
+    if code[0] == "x" and len(code) > 1:
+        return chr(int(code[1:], 16))
+    if code[0] in "01234567":
+        return chr(int(code, 8) & 0xFF)
+    return _ESCAPES.get(code, f"\\{code}")
+
+
+def _echo(call: Call) -> Field:
+    words = list(call.fields)
+    escapes, newline = False, True
+    while words and words[0].known and re.fullmatch(r"-[neE]+", words[0].text):
+        flags = words.pop(0).text
+        newline &= "n" not in flags
+        escapes = (escapes or "e" in flags) and "E" not in flags
+    pieces: list[Field] = []
+    for index, word in enumerate(words):
+        pieces.extend([Field(" "), word] if index else [word])
+    text = concat(pieces) if pieces else EMPTY
+    if not text.known or text.many:
+        return UNKNOWN
+    printed = _ESCAPE.sub(_decode, text.text) if escapes else text.text
+    return Field(printed + "\n" * newline)
+
+
+def _printf(call: Call) -> Field:
+    words = [word for word in call.fields if not (word.known and word.text == "--")]
+    if not words or not all(word.known for word in words) or words[0].text == "-v":
+        return UNKNOWN
+    pattern, arguments = words[0].text, [word.text for word in words[1:]]
+    if re.search(r"%[^%sdb]", pattern):
+        return UNKNOWN
+    pieces = re.split(r"(%[%sdb])", pattern)
+    slots = sum(piece in ("%s", "%d", "%b") for piece in pieces)
+    out = ""
+    while True:
+        for piece in pieces:
+            if piece in ("%s", "%d", "%b"):
+                argument = arguments.pop(0) if arguments else ""
+                out += _ESCAPE.sub(_decode, argument) if piece == "%b" else argument
+            else:
+                out += "%" if piece == "%%" else _ESCAPE.sub(_decode, piece)
+        if not arguments or not slots or len(out) > 10_000:
+            return Field(out)
+
+
+def _pwd(call: Call) -> Field:
+    cwd = call.base
+    return concat([cwd, Field("\n")]) if cwd.known else UNKNOWN
+
+
+def _basename(call: Call) -> Field:
+    operands = call.parsed.operands
+    if not operands or call.parsed.options or not operands[0].known:
+        return TAME if operands and not operands[0].unknown else UNKNOWN
+    name = name_of(operands[0]).text
+    suffix = operands[1].text if len(operands) > 1 and operands[1].known else ""
+    return Field((name.removesuffix(suffix) if name != suffix else name) + "\n")
+
+
+def _dirname(call: Call) -> Field:
+    operands = call.parsed.operands
+    if len(operands) != 1 or not operands[0].known:
+        return UNKNOWN
+    return concat([parent_of(operands[0]), Field("\n")])
+
+
+def _realpath(call: Call) -> Field:
+    operands = call.parsed.operands
+    if len(operands) != 1 or not operands[0].known or not call.base.known:
+        return UNKNOWN
+    return Field(posixpath.normpath(posixpath.join(call.base.text, operands[0].text)) + "\n")
+
+
+def _mktemp(call: Call) -> Field:
+    if call.parsed.options and not all(given.option.names[0] in ("-d", "--directory") for given in call.parsed.options):
+        return UNKNOWN
+    if not call.parsed.operands:
+        return Field("/tmp/tmp.*", Shape.PATTERN)
+    template = call.parsed.operands[0]
+    if not template.known:
+        return UNKNOWN
+    return Field(re.sub(r"X{3,}", "*", template.text), Shape.PATTERN)
+
+
+def _cat(call: Call) -> Field:
+    operands = call.parsed.operands
+    if call.parsed.options or any(operand.text != "-" for operand in operands):
+        inputs = [call.host.pipes.get(operand.text, UNKNOWN) for operand in operands]
+        return concat(inputs) if inputs and not call.parsed.options else UNKNOWN
+    return call.host.stdin
+
+
+def _base64(call: Call) -> Field:
+    if not call.given("-d", "--decode", "-D") or call.parsed.operands or not call.host.stdin.known:
+        return UNKNOWN
+    try:
+        return Field(base64.b64decode(call.host.stdin.text).decode())
+    except (binascii.Error, ValueError):
+        return UNKNOWN
+
+
+def _seq(call: Call) -> Field:
+    operands = call.parsed.operands
+    if call.parsed.options or not operands or not all(re.fullmatch(r"-?\d{1,6}", operand.text) for operand in operands):
+        return UNKNOWN_MANY if any(operand.many for operand in operands) else Field("*", Shape.PATTERN, True)
+    numbers = [int(operand.text) for operand in operands]
+    first, step, last = (1, 1, *numbers)[-3:] if len(numbers) != 2 else (numbers[0], 1, numbers[1])
+    if not step or abs((last - first) // step) > 64:
+        return Field("*", Shape.PATTERN, True)
+    return Field("".join(f"{number}\n" for number in range(first, last + (1 if step > 0 else -1), step)))
+
+
+_PRINTERS: dict[str, Callable[[Call], Field]] = {
+    "echo": _echo, "printf": _printf, "pwd": _pwd, "basename": _basename, "dirname": _dirname, "realpath": _realpath,
+    "mktemp": _mktemp, "cat": _cat, "tee": lambda call: call.host.stdin, "base64": _base64, "seq": _seq,
+}  # fmt: skip

@@ -1,0 +1,133 @@
+"""From a path as a program sees it to a `Place`."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from types import MappingProxyType
+
+from pytest_cbx.effects.model import Place, Scope
+from pytest_cbx.effects.values import Field, Shape, concat
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Where a command would run. All paths are absolute POSIX paths."""
+
+    cwd: str
+    workspace: str
+    home: str = "~"
+    """The home directory; the default leaves it a symbol."""
+    environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Variables whose values are known. Every other variable is unknown."""
+
+
+_DISCARDS = re.compile(r"^/dev/(?:null|zero|full|u?random|tty|stdin|stdout|stderr|fd/\d+)$")
+_CLASS = re.compile(r"\[[!^]?\]?[^\]]*\]")
+_EXTENDED = re.compile(r"[?*+@!]\([^()]*\)")
+
+
+def is_stream(text: str) -> bool:
+    """Whether the path is a device that keeps nothing, or one of the process's own streams."""
+    return _DISCARDS.match(text) is not None
+
+
+@lru_cache(maxsize=4096)
+def normal(path: str, cwd: str, workspace: str) -> str:
+    """The path relative to the workspace when it lies in it (`.` for the root), else absolute. Symbolic links are not followed."""
+    absolute = posixpath.normpath(path if path.startswith(("/", "~")) else f"{cwd}/{path}")
+    if absolute.startswith("//"):
+        absolute = absolute[1:]
+    if absolute == workspace:
+        return "."
+    root = workspace if workspace.endswith("/") else workspace + "/"
+    return absolute[len(root) :] if absolute.startswith(root) else absolute
+
+
+def widen(pattern: str) -> str:
+    """A bash pattern with only `*`, `?` and `**` left; it matches at least what the bash pattern matches."""
+    before = None
+    while before != pattern:
+        before, pattern = pattern, _EXTENDED.sub("*", pattern)
+    pattern = _CLASS.sub("?", pattern)
+    pattern = "/".join(part if part == "**" else re.sub(r"\*{2,}", "*", part) for part in pattern.split("/"))
+    return pattern
+
+
+def resolve(value: Field, cwd: Field, context: Context, scope: str) -> list[Place] | None:
+    """The places that `value` means for a program working in `cwd`; None when they are not known.
+
+    `scope` is one of `path`, `tree`, `sources`, `children`, `glob`.
+    """
+    if value.unknown:
+        return None
+    absolute = value.text.startswith(("/", "~"))
+    if not absolute and not cwd.known:
+        if cwd.unknown:
+            return None
+        value = concat([cwd, Field("/"), value])
+    base = cwd.text if cwd.known else "/"
+    if value.shape is Shape.PATTERN or scope == "glob":
+        pattern = widen(value.text)
+        if _climbs(pattern):
+            return None
+        return _pattern_places(normal(pattern, base, context.workspace), scope)
+    path = normal(value.text or ".", base, context.workspace)
+    match scope:
+        case "path":
+            return [Place(path=path)]
+        case "tree":
+            return [Place(path=path, scope=Scope.TREE)]
+        case "sources":
+            return [Place(path=path, scope=Scope.SOURCES)]
+        case _:
+            return [Place(path="*" if path == "." else f"{path.rstrip('/')}/*", scope=Scope.GLOB)]
+
+
+def _climbs(pattern: str) -> bool:
+    """Whether `..` follows a wildcard, so that the pattern cannot be normalised."""
+    parts = pattern.split("/")
+    wilds = [index for index, part in enumerate(parts) if "*" in part or "?" in part]
+    return bool(wilds) and ".." in parts[wilds[0] :]
+
+
+def _pattern_places(pattern: str, scope: str) -> list[Place]:
+    entry = Place(path=pattern, scope=Scope.GLOB)
+    if scope in ("path", "glob"):
+        return [entry]
+    if scope == "children":
+        return [Place(path=f"{pattern}/*", scope=Scope.GLOB)]
+    return [entry, Place(path=f"{pattern}/**", scope=Scope.GLOB)]
+
+
+def name_of(value: Field) -> Field:
+    """The last component of a path."""
+    if value.unknown:
+        return Field("", Shape.UNKNOWN)
+    return Field(value.text.rstrip("/").rsplit("/", 1)[-1], value.shape)
+
+
+def stem_of(value: Field) -> Field:
+    """The last component without its last suffix."""
+    name = name_of(value)
+    return name if name.unknown else Field(posixpath.splitext(name.text)[0], name.shape)
+
+
+def parent_of(value: Field) -> Field:
+    """The directory of a path."""
+    if value.unknown:
+        return Field("", Shape.UNKNOWN)
+    return Field(posixpath.dirname(value.text.rstrip("/")) or ".", value.shape)
+
+
+def join(directory: Field, path: Field) -> Field:
+    """`directory/path`, or `path` when that is absolute."""
+    if path.text.startswith(("/", "~")) and not (path.unknown and not path.text):
+        return path
+    if directory.unknown or (path.unknown and not path.text):
+        return Field("", Shape.UNKNOWN)
+    joined = concat([directory, Field("/"), path.single()])
+    return Field(posixpath.normpath(joined.text), Shape.KNOWN) if joined.known else joined

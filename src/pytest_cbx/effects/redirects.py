@@ -1,0 +1,69 @@
+"""What a command's redirects touch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pytest_cbx.effects.model import Kind
+from pytest_cbx.effects.paths import is_stream, resolve
+from pytest_cbx.effects.values import UNKNOWN, Field, concat
+from pytest_cbx.shell.nodes import Redirect
+
+if TYPE_CHECKING:
+    from pytest_cbx.effects.walker import Walker
+
+_KINDS = {
+    "<": Kind.READ, ">": Kind.WRITE, ">|": Kind.WRITE, "&>": Kind.WRITE, ">&": Kind.WRITE, ">>": Kind.APPEND, "&>>": Kind.APPEND,
+    "<>": Kind.WRITE,
+}  # fmt: skip
+_DETAILS = {
+    Kind.READ: "input redirect", Kind.WRITE: "output redirect", Kind.APPEND: "appending redirect",
+}  # fmt: skip
+_DESCRIPTOR = re.compile(r"^(?:\d+-?|-)$")
+_SOCKET = re.compile(r"^/dev/(?:tcp|udp)/([^/]*)(?:/(.*))?$")
+
+
+def apply(walker: Walker, redirects: Sequence[Redirect], program: str) -> bool:
+    """Note the effects of redirects, in order, and what they make of standard input. True: standard output goes elsewhere."""
+    diverted = False
+    for redirect in redirects:
+        if redirect.operator in ("<<", "<<-"):
+            walker.stdin = walker.expander.one(redirect.target)
+        elif redirect.operator == "<<<":
+            walker.stdin = concat([walker.expander.one(redirect.target), Field("\n")])
+        else:
+            _file(walker, redirect, program)
+        output = redirect.operator not in ("<", "<&", "<<", "<<-", "<<<", "<>")
+        diverted |= output and redirect.descriptor in (None, "1")
+    return diverted
+
+
+def _file(walker: Walker, redirect: Redirect, program: str) -> None:
+    target = walker.expander.target(redirect.target)
+    operator = redirect.operator
+    if operator in ("<&", ">&") and target.known and _DESCRIPTOR.match(target.text):
+        return
+    if operator == "<&":
+        walker.stdin = UNKNOWN
+        return
+    kind = _KINDS.get(operator)
+    if kind is None:
+        walker.doubt(f"the redirect {operator} is not known", program)
+        return
+    if kind is Kind.READ and redirect.descriptor in (None, "0"):
+        walker.stdin = walker.pipes.get(target.text, UNKNOWN) if target.known else UNKNOWN
+    socket = _SOCKET.match(target.text)
+    if socket or (target.unknown and "/dev/tcp/".startswith(target.text[:9]) and target.text.startswith("/dev/")):
+        walker.note(Kind.NETWORK, None, program, socket.group(1) if socket else "a redirect to a socket")
+        return
+    if target.known and (is_stream(target.text) or not target.text):
+        return
+    places = resolve(target, walker.state.cwd, walker.context, "path")
+    detail = _DETAILS[kind]
+    if places is None:
+        walker.note(kind, None, program, f"{detail} to a path that is not known beforehand")
+    else:
+        for place in places:
+            walker.note(kind, place, program, detail)

@@ -1,0 +1,180 @@
+"""Builtins of bash that change where and what the shell runs: cd, eval, source, trap, exec, alias, shopt, set, exit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pytest_cbx.effects.model import Kind
+from pytest_cbx.effects.paths import join
+from pytest_cbx.effects.values import UNKNOWN, Field, Shape, concat
+
+if TYPE_CHECKING:
+    from pytest_cbx.effects.interpreter import Call
+
+
+def cd(call: Call) -> None:
+    """`cd [DIR]`: no operand is HOME, `-` the directory before. CDPATH makes relative ones unknown."""
+    state = call.host.state
+    operands = call.parsed.operands
+    home = state.variables.get("HOME", UNKNOWN)
+    if not operands:
+        target = home if isinstance(home, Field) else UNKNOWN
+    elif operands[0].known and operands[0].text == "-":
+        before = state.variables.get("OLDPWD", UNKNOWN)
+        target = before if isinstance(before, Field) else UNKNOWN
+    elif operands[0].many or operands[0].shape is Shape.PATTERN:
+        target = UNKNOWN
+    else:
+        relative = not operands[0].text.startswith(("/", ".", "~"))
+        target = UNKNOWN if relative and "CDPATH" in state.variables else join(state.cwd, operands[0])
+    state.change_directory(target if target.known else UNKNOWN)
+
+
+def pushd(call: Call) -> None:
+    """`pushd DIR`; the stack itself is not followed."""
+    if len(call.parsed.operands) == 1 and not call.parsed.operands[0].text.startswith(("+", "-")):
+        cd(call)
+    else:
+        call.host.state.change_directory(UNKNOWN)
+
+
+def popd(call: Call) -> None:
+    """`popd`: back to a directory that was not followed."""
+    call.host.state.change_directory(UNKNOWN)
+
+
+def evaluate(call: Call) -> None:
+    """`eval WORDS…`: runs the words, joined by blanks, in this shell."""
+    words = call.fields[1:] if call.fields and call.fields[0].text == "--" else call.fields
+    pieces: list[Field] = []
+    for index, word in enumerate(words):
+        pieces.extend([Field(" "), word] if index else [word])
+    if pieces:
+        call.output = call.host.run_text(concat(pieces), call.name, isolated=False)
+
+
+def source(call: Call) -> None:
+    """`. FILE`, `source FILE`: runs the file's text in this shell."""
+    if not call.fields:
+        return
+    file = call.fields[0]
+    text = call.host.pipes.get(file.text) if file.known else None
+    if text is None and file.text in ("/dev/stdin", "-"):
+        text = call.host.stdin
+    if text is not None:
+        call.output = call.host.run_text(text, call.name, isolated=False)
+        return
+    call.touch(Kind.READ, file)
+    call.effect(Kind.EXECUTE, f"the text of {file.text or 'a file'} is not seen")
+    forget(call)
+
+
+def forget(call: Call) -> None:
+    """Unseen text ran in this shell: nothing that was known of its variables and directory holds any more."""
+    state = call.host.state
+    for name in list(state.variables):
+        if name not in ("HOME", "IFS"):
+            state.variables[name] = UNKNOWN
+    state.cwd, state.positional = UNKNOWN, None
+
+
+def trap(call: Call) -> None:
+    """`trap TEXT SIGNAL…`: the text runs later, perhaps."""
+    operands = call.parsed.operands
+    if not operands or call.given("-l", "-p", "-P"):
+        return
+    text = operands[0]
+    if text.known and (text.text in ("", "-") or len(operands) == 1):
+        return
+    with call.host.maybe(), call.host.fork():
+        call.host.run_text(text, call.name, isolated=False)
+
+
+def execute(call: Call) -> None:
+    """`exec COMMAND…` replaces the shell; without a command only its redirects count."""
+    if call.parsed.operands:
+        call.output = call.host.run(call.parsed.operands)
+        call.host.state.ended = True
+
+
+def command(call: Call) -> None:
+    """`command NAME …` and `builtin NAME …`: functions and aliases are passed by; `-v` and `-V` only describe."""
+    operands = call.parsed.operands
+    if not operands or call.given("-v", "-V"):
+        return
+    state = call.host.state
+    saved = state.functions
+    state.functions = {}
+    call.output = call.host.run(operands)
+    if call.host.state is state:
+        state.functions = {**saved, **state.functions}
+
+
+def alias(call: Call) -> None:
+    """`alias NAME=TEXT…`; they count only after `shopt -s expand_aliases`."""
+    for operand in call.parsed.operands:
+        name, equals, text = operand.text.partition("=")
+        if equals:
+            call.host.state.aliases[name] = text if operand.known else None
+
+
+def unalias(call: Call) -> None:
+    """`unalias NAME…`, `-a` for all."""
+    if call.given("-a"):
+        call.host.state.aliases.clear()
+    for operand in call.parsed.operands:
+        call.host.state.aliases.pop(operand.text, None)
+
+
+def shopt(call: Call) -> None:
+    """`shopt -s expand_aliases` matters; the other options change no effects that are claimed here."""
+    names = {operand.text for operand in call.parsed.operands}
+    if call.given("-s") and ("expand_aliases" in names or any(not operand.known for operand in call.parsed.operands)):
+        call.host.state.expand_aliases = True
+
+
+def set_(call: Call) -> None:
+    """`set -- WORDS` sets the positional parameters; `set -a` exports what is assigned afterwards."""
+    words = call.fields
+    for index, word in enumerate(words):
+        if word.known and word.text in ("--", "-"):
+            rest = words[index + 1 :]
+            call.host.state.positional = None if any(field.many for field in rest) else tuple(rest)
+            return
+        if not word.known:
+            call.host.state.positional = None
+            return
+        if not word.text.startswith(("-", "+")):
+            if index and words[index - 1].text in ("-o", "+o"):
+                continue
+            call.host.state.positional = tuple(words[index:])
+            return
+
+
+def shift(call: Call) -> None:
+    """`shift [N]`."""
+    state = call.host.state
+    count = call.fields[0].text if call.fields else "1"
+    if state.positional is not None and count.isdigit():
+        state.positional = state.positional[int(count) :]
+    else:
+        state.positional = None
+
+
+def leave(call: Call) -> None:
+    """`exit`, `return`, `break`, `continue`."""
+    call.host.state.ended = True
+
+
+def enable(call: Call) -> None:
+    """`enable -f FILE` loads code; `-n` and names only switch builtins."""
+    if call.given("-f"):
+        call.effect(Kind.EXECUTE, "enable -f loads code from a file")
+
+
+INTERPRETERS: dict[str, Callable[[Call], None]] = {
+    "cd": cd, "pushd": pushd, "popd": popd, "eval": evaluate, "source": source, "trap": trap, "exec": execute,
+    "command": command, "alias": alias, "unalias": unalias, "shopt": shopt, "set": set_, "shift": shift, "leave": leave,
+    "enable": enable,
+}  # fmt: skip

@@ -1,0 +1,61 @@
+"""JavaScript's package runners: npx, npm exec, npm run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pytest_cbx.effects.catalogue import programs
+from pytest_cbx.effects.model import Kind
+
+if TYPE_CHECKING:
+    from pytest_cbx.effects.interpreter import Call
+
+OUTPUT_SCRIPTS = frozenset(
+    {"test", "tests", "t", "build", "lint", "check", "typecheck", "type-check", "types", "coverage", "unit", "e2e", "spec", "compile",
+     "bundle", "docs", "ci"}
+)  # fmt: skip
+"""Script names that by convention only test, check or build. Any other script may do anything."""
+
+
+def npx(call: Call) -> None:
+    """`npx [OPTION…] TOOL ARGUMENT…`: the tool's own entry; it may be fetched when it is not installed."""
+    operands = call.parsed.operands
+    if call.given("-c", "--call"):
+        text = call.value("-c", "--call")
+        if text is not None:
+            call.host.run_text(text, call.name)
+        return
+    if not operands:
+        return
+    tool = operands[0]
+    if not tool.known:
+        call.effect(Kind.EXECUTE, "the tool is not known beforehand")
+        return
+    name = tool.text
+    versioned = "@" in name[1:]
+    if versioned:
+        name = name[0] + name[1:].split("@", 1)[0]
+    if versioned or not call.given("--no", "--no-install", "--offline"):
+        call.effect(Kind.NETWORK, "the package registry")
+    if name in programs() and not name.startswith("@"):
+        call.output = call.host.run([tool if not versioned else type(tool)(name), *operands[1:]])
+    else:
+        call.effect(Kind.EXECUTE, f"runs the package {name}")
+
+
+def npm_run(call: Call) -> None:
+    """`npm run SCRIPT`: conventional names test, check or build; the text of all others is unseen and may do anything."""
+    operands = call.parsed.operands
+    if not operands:
+        return
+    script = operands[0]
+    if script.known and script.text.split(":", 1)[0] in OUTPUT_SCRIPTS and "fix" not in script.text:
+        call.touch(Kind.READ, type(script)("."), "sources")
+        for folder in ("dist", "build", "coverage", "node_modules/.cache"):
+            call.touch(Kind.OUTPUT, type(script)(folder), "tree", "the conventional output of such a script")
+    else:
+        call.effect(Kind.EXECUTE, f"the text of the script {script.text or ''} is not seen")
+
+
+INTERPRETERS: dict[str, Callable[[Call], None]] = {"npx": npx, "npm-run": npm_run}

@@ -1,0 +1,63 @@
+"""Shells: `-c` text, a script file, or text on standard input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pytest_cbx.effects.model import Kind
+from pytest_cbx.effects.values import UNKNOWN, Field
+
+if TYPE_CHECKING:
+    from pytest_cbx.effects.interpreter import Call
+
+_SYNTAX_ONLY = ("-n", "--dump-strings", "--dump-po-strings", "-D")
+
+
+def shell(call: Call) -> None:
+    """bash, sh, dash, zsh, ksh. Text that is known is read as bash text; zsh and ksh differ little where programs start."""
+    operands = list(call.parsed.operands)
+    if call.given("-i", "-l", "--login") and not call.given("--norc", "--noprofile"):
+        _startup(call)
+    if call.given("--rcfile", "--init-file") and call.given("-i"):
+        call.effect(Kind.EXECUTE, "the start-up file's text is not seen")
+    if call.given("-n"):
+        for operand in operands[:1] if not call.given("-c") else []:
+            call.touch(Kind.READ, operand)
+        return
+    if call.given("-c"):
+        if not operands:
+            return
+        if operands[0].many:
+            call.effect(Kind.EXECUTE, "the text after -c is not known beforehand")
+            return
+        call.output = call.host.run_text(operands[0], call.name, positional=operands[2:])
+    elif operands and not call.given("-s"):
+        _script(call, operands[0])
+    else:
+        _standard_input(call, operands)
+
+
+def _startup(call: Call) -> None:
+    home = call.host.state.variables.get("HOME", UNKNOWN)
+    if call.given("-i") and isinstance(home, Field):
+        call.touch(Kind.READ, Field(f"{home.text}/.bashrc", home.shape))
+
+
+def _script(call: Call, file: Field) -> None:
+    text = call.host.pipes.get(file.text) if file.known else None
+    if text is not None and text.known:
+        call.output = call.host.run_text(text, call.name)
+        return
+    call.touch(Kind.READ, file)
+    call.effect(Kind.EXECUTE, f"the text of {file.text or 'the script'} is not seen")
+
+
+def _standard_input(call: Call, operands: list[Field]) -> None:
+    if call.host.stdin.known:
+        call.output = call.host.run_text(call.host.stdin, call.name, positional=operands)
+    else:
+        call.effect(Kind.EXECUTE, "the commands on its standard input are not known beforehand")
+
+
+INTERPRETERS: dict[str, Callable[[Call], None]] = {"shell": shell}

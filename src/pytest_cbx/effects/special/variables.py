@@ -1,0 +1,119 @@
+"""Builtins of bash that set or evaluate variables: export, declare, unset, read, printf -v, let, test -v, mapfile, getopts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pytest_cbx.effects.values import EMPTY, UNKNOWN, Field, concat
+
+if TYPE_CHECKING:
+    from pytest_cbx.effects.interpreter import Call
+
+_NUMERIC = frozenset({"-eq", "-ne", "-lt", "-le", "-gt", "-ge"})
+
+
+def declare(call: Call) -> None:
+    """`export`, `declare`, `local`, `readonly`, `typeset`: operands with `=` that the reader did not see as assignments."""
+    host = call.host
+    exported = call.name == "export" or call.given("-x")
+    if call.given("-f") and exported:
+        host.state.functions_exported = True
+        return
+    if call.given("-f", "-F", "-p"):
+        return
+    for operand in call.parsed.operands:
+        name, equals, _ = operand.text.partition("=")
+        host.expander.evaluated(Field(name, operand.shape if not equals else EMPTY.shape))
+        if call.name in ("local", "declare", "typeset"):
+            host.localise(name)
+        if not equals and not operand.known:
+            call.doubt("which variable it sets is not known beforehand")
+        elif equals:
+            host.assign(name, operand.after(len(name) + 1).single(), temporary=exported)
+        elif exported:
+            host.state.exported.add(name)
+        elif call.name == "local":
+            host.state.variables[name] = EMPTY
+
+
+def unset(call: Call) -> None:
+    """`unset NAME…`, `-f` for functions."""
+    host = call.host
+    for operand in call.parsed.operands:
+        host.expander.evaluated(operand)
+        if not operand.known:
+            call.doubt("which variable it unsets is not known beforehand")
+        elif call.given("-f") or (operand.text in host.state.functions and operand.text not in host.state.variables):
+            host.state.doubtful.add(operand.text)
+        else:
+            host.assign(operand.text, EMPTY)
+
+
+def read(call: Call) -> None:
+    """`read NAME…`: the values are not known."""
+    host = call.host
+    names = list(call.parsed.operands)
+    array = call.value("-a")
+    for operand in [*names, *([array] if array else [])]:
+        host.expander.evaluated(operand)
+        if operand.known:
+            host.assign(operand.text, UNKNOWN)
+        else:
+            call.doubt("which variable it sets is not known beforehand")
+
+
+def printf(call: Call) -> None:
+    """`printf -v NAME FORMAT…` sets a variable."""
+    words = call.fields
+    if len(words) > 1 and words[0].known and words[0].text.startswith("-v"):
+        name = words[0].after(2) if len(words[0].text) > 2 else words[1]
+        call.host.expander.evaluated(name)
+        if name.known:
+            call.host.assign(name.text, UNKNOWN)
+        else:
+            call.doubt("which variable it sets is not known beforehand")
+    elif words and words[0].unknown and not words[0].text:
+        call.doubt("the first word may be -v and set any variable")
+
+
+def let(call: Call) -> None:
+    """`let EXPRESSION…`."""
+    for operand in call.fields:
+        call.host.expander.arithmetic(operand.text)
+        call.host.expander.evaluated(operand)
+
+
+def test(call: Call) -> None:
+    """`test` and `[`: `-v NAME[…]` evaluates its subscript; the numeric comparisons take only numbers."""
+    words = call.fields
+    for index, word in enumerate(words[:-1]):
+        if word.known and word.text == "-v":
+            call.host.expander.evaluated(words[index + 1])
+
+
+def mapfile(call: Call) -> None:
+    """`mapfile`, `readarray`: `-C TEXT` runs the text as lines are read."""
+    host = call.host
+    for operand in call.parsed.operands or [Field("MAPFILE")]:
+        host.expander.evaluated(operand)
+        if operand.known:
+            host.assign(operand.text, UNKNOWN)
+    callback = call.value("-C")
+    if callback is not None:
+        with host.maybe():
+            host.run_text(concat([callback, Field(" 0 ''")]), call.name, isolated=False)
+
+
+def getopts(call: Call) -> None:
+    """`getopts STRING NAME`."""
+    for operand in call.fields[1:2]:
+        if operand.known:
+            call.host.assign(operand.text, UNKNOWN)
+    call.host.state.variables["OPTARG"] = UNKNOWN
+
+
+INTERPRETERS: dict[str, Callable[[Call], None]] = {
+    "declare": declare, "unset": unset, "read": read, "printf": printf, "let": let, "test": test, "mapfile": mapfile,
+    "getopts": getopts,
+}  # fmt: skip

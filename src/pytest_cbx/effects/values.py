@@ -1,0 +1,217 @@
+"""What is known about the words of a command before it runs: exact text, a pattern, or nothing."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import lru_cache
+
+
+class Shape(Enum):
+    """How much of a field is known."""
+
+    KNOWN = "known"
+    PATTERN = "pattern"
+    """Matches the pattern `text`; each wildcard stands for text without `/`."""
+    UNKNOWN = "unknown"
+    """Starts with `text`; what follows is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One argument of a program after the shell's expansions."""
+
+    text: str
+    shape: Shape = Shape.KNOWN
+    many: bool = False
+    """It may become none or several arguments (an unquoted glob, an unquoted unknown value, `"$@"`)."""
+
+    @property
+    def known(self) -> bool:
+        return self.shape is Shape.KNOWN
+
+    @property
+    def unknown(self) -> bool:
+        return self.shape is Shape.UNKNOWN
+
+    def single(self) -> Field:
+        """The same, as exactly one argument."""
+        return replace(self, many=False) if self.many else self
+
+    def after(self, count: int) -> Field:
+        """The field without its first `count` characters, which must be known."""
+        return Field(self.text[count:], self.shape, self.many)
+
+
+EMPTY = Field("")
+UNKNOWN = Field("", Shape.UNKNOWN)
+UNKNOWN_MANY = Field("", Shape.UNKNOWN, True)
+TAME = Field("*", Shape.PATTERN)
+"""Some text without blanks and slashes: a number, a date, a host's name."""
+
+Variable = Field | tuple[Field, ...]
+"""A variable's value; a tuple is an array."""
+
+_WILD = re.compile(r"[*?\[]")
+
+
+def escape(text: str) -> str:
+    """Known text as a pattern that matches only itself."""
+    return _WILD.sub(lambda found: f"[{found.group()}]", text)
+
+
+def concat(pieces: list[Field]) -> Field:
+    """The fields' texts one after the other, as one field."""
+    if len(pieces) == 1:
+        return pieces[0]
+    many = any(piece.many for piece in pieces)
+    if sum(len(piece.text) for piece in pieces) > LONGEST_TEXT:
+        return Field("", Shape.UNKNOWN, many)
+    if all(piece.shape is Shape.KNOWN for piece in pieces):
+        return Field("".join(piece.text for piece in pieces), Shape.KNOWN, many)
+    if any(piece.shape is Shape.UNKNOWN for piece in pieces):
+        return Field(_known_prefix(pieces), Shape.UNKNOWN, many)
+    text = "".join(piece.text if piece.shape is Shape.PATTERN else escape(piece.text) for piece in pieces)
+    return Field(text, Shape.PATTERN, many)
+
+
+def _known_prefix(pieces: list[Field]) -> str:
+    prefix = ""
+    for piece in pieces:
+        if piece.shape is Shape.KNOWN:
+            prefix += piece.text
+            continue
+        wild = _WILD.search(piece.text) if piece.shape is Shape.PATTERN else None
+        return prefix + (piece.text[: wild.start()] if wild else piece.text)
+    return prefix
+
+
+def split(text: str, separators: str) -> tuple[bool, list[str], bool]:
+    """Split as the shell does with `IFS=separators`: (a separator before, the words, a separator after)."""
+    if not separators:
+        return False, [text] if text else [], False
+    blank = "".join(c for c in separators if c in " \t\n")
+    hard = "".join(c for c in separators if c not in " \t\n")
+    if not hard:
+        words = [word for word in re.split(f"[{re.escape(blank)}]+", text) if word]
+        return bool(text) and text[0] in blank, words, bool(text) and text[-1] in blank
+    parts = re.split(
+        f"[{re.escape(blank)}]*[{re.escape(hard)}][{re.escape(blank)}]*" if blank else f"[{re.escape(hard)}]", text
+    )
+    if parts and parts[-1] == "":
+        parts.pop()
+    leading = bool(text) and text[0] in separators
+    words = [word.strip(blank) for word in parts]
+    return leading, words, bool(text) and text[-1] in separators
+
+
+def wild(text: str) -> bool:
+    """Whether the text has a wildcard of the shell."""
+    return _WILD.search(text) is not None
+
+
+@lru_cache(maxsize=512)
+def _regex(pattern: str, greedy: bool) -> str:
+    """A shell pattern as a regular expression (without extended globs)."""
+    out, i = [], 0
+    star = ".*" if greedy else ".*?"
+    while i < len(pattern):
+        char = pattern[i]
+        if char == "*":
+            out.append(star)
+        elif char == "?":
+            out.append(".")
+        elif char == "[" and (end := pattern.find("]", i + 2)) > 0:
+            body = pattern[i + 1 : end].replace("\\", "\\\\").replace("[", "\\[")
+            out.append(f"[^{body[1:]}]" if body[0] in "!^" else f"[{body}]")
+            i = end
+        else:
+            out.append(re.escape(char))
+        i += 1
+    return "".join(out)
+
+
+def as_pattern(field: Field) -> str:
+    """The shell pattern of a known or pattern field."""
+    return field.text if field.shape is Shape.PATTERN else escape(field.text)
+
+
+LONGEST_TEXT = 20_000
+"""Longer values are given up as unknown, so that no script can blow them up."""
+
+
+def _costly(value: Field, pattern: Field) -> bool:
+    return len(value.text) > 2_000 or len(pattern.text) > 200 or pattern.text.count("*") > 3
+
+
+def strip(value: Field, operator: str, argument: Field) -> Field:
+    """`${x#p}`, `${x##p}`, `${x%p}`, `${x%%p}` (bash manual, 3.5.3)."""
+    if value.unknown or argument.unknown or _costly(value, argument):
+        return UNKNOWN
+    if not value.known:
+        return _strip_pattern(value, operator, argument)
+    longest = len(operator) == 2
+    body = _regex(as_pattern(argument), longest)
+    try:
+        if operator[0] == "#":
+            found = re.match(body, value.text, re.DOTALL)
+            return Field(value.text[found.end() :] if found else value.text)
+        if longest:
+            starts = range(len(value.text) + 1)
+        else:
+            starts = range(len(value.text), -1, -1)
+        for start in starts:
+            if re.fullmatch(body, value.text[start:], re.DOTALL):
+                return Field(value.text[:start])
+    except re.error:
+        return UNKNOWN
+    return value
+
+
+def _strip_pattern(value: Field, operator: str, argument: Field) -> Field:
+    """Strip known text from a pattern value: `${f%.txt}` of `*.txt` is `*`."""
+    text = argument.text
+    if argument.known and not wild(text):
+        if operator[0] == "%" and value.text.endswith(text):
+            return Field(value.text[: len(value.text) - len(text)], Shape.PATTERN)
+        if operator[0] == "#" and value.text.startswith(text):
+            return Field(value.text[len(text) :], Shape.PATTERN)
+    if operator == "##" and text == "*/":
+        return Field(value.text.rsplit("/", 1)[-1], Shape.PATTERN)
+    return UNKNOWN
+
+
+def substitute(value: Field, operator: str, old: Field, new: Field) -> Field:
+    """`${x/p/s}`, `${x//p/s}`, `${x/#p/s}`, `${x/%p/s}`."""
+    if not (value.known and new.known) or old.unknown or _costly(value, old):
+        return UNKNOWN
+    body = _regex(as_pattern(old), True)
+    if not body:
+        return value
+    replacement = new.text
+    try:
+        if operator == "/#":
+            return Field(re.sub(f"\\A{body}", lambda _: replacement, value.text, count=1, flags=re.DOTALL))
+        if operator == "/%":
+            return Field(re.sub(f"{body}\\Z", lambda _: replacement, value.text, count=1, flags=re.DOTALL))
+        return Field(re.sub(body, lambda _: replacement, value.text, count=operator == "/", flags=re.DOTALL))
+    except re.error:
+        return UNKNOWN
+
+
+def substring(value: Field, arguments: list[Field]) -> Field:
+    """`${x:offset}` and `${x:offset:length}`."""
+    if not value.known or not all(argument.known for argument in arguments):
+        return UNKNOWN
+    try:
+        numbers = [int(argument.text.strip() or "0") for argument in arguments]
+    except ValueError:
+        return UNKNOWN
+    start = numbers[0] if numbers else 0
+    if start < 0:
+        start = max(0, len(value.text) + start)
+    if len(numbers) < 2:
+        return Field(value.text[start:])
+    stop = start + numbers[1] if numbers[1] >= 0 else len(value.text) + numbers[1]
+    return Field(value.text[start:stop])

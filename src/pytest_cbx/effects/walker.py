@@ -1,0 +1,430 @@
+"""Walks a syntax tree the way the shell would run it, and collects what it would touch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from pytest_cbx.effects import dispatch, redirects
+from pytest_cbx.effects.catalogue import variable
+from pytest_cbx.effects.expansion import Expander
+from pytest_cbx.effects.grammar import Entry
+from pytest_cbx.effects.model import Kind, Place
+from pytest_cbx.effects.paths import Context
+from pytest_cbx.effects.record import Record
+from pytest_cbx.effects.state import State
+from pytest_cbx.effects.values import EMPTY, TAME, UNKNOWN, UNKNOWN_MANY, Field, Variable, concat
+from pytest_cbx.shell.nodes import (
+    AndOr,
+    Arithmetic,
+    ArithmeticFor,
+    Assignment,
+    Case,
+    Command,
+    Conditional,
+    Connector,
+    Coprocess,
+    For,
+    Function,
+    Group,
+    If,
+    Literal,
+    Loop,
+    Pipeline,
+    Script,
+    Simple,
+    Subshell,
+    Unreadable,
+    Word,
+)
+
+MOST_STEPS = 4_000
+"""Commands walked for one text, loops and functions unrolled. Beyond it the rest counts as unknown."""
+
+MOST_ROUNDS = 8
+"""A loop over at most this many known words is walked once for each."""
+
+DEEPEST = 8
+"""Texts within texts (`bash -c`, `eval`, aliases, functions)."""
+
+_NUMERIC = frozenset({"-eq", "-ne", "-lt", "-le", "-gt", "-ge"})
+
+
+class Walker:
+    """One walk over one text."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.state = State.start(context)
+        self.stdin: Field = UNKNOWN
+        self.record = Record()
+        self.expander = Expander(self)
+        self.pipes: dict[str, Field] = {}
+        """What the process substitutions' paths give to read."""
+        self.active: list[tuple[str, int]] = []
+        """Functions that run, each with the number of forks around it."""
+        self.frames: list[dict[str, Variable | None]] = []
+        """For each running function the outer values of its local variables."""
+        self.depth = 0
+        self._maybe = 0
+        self.forks = 0
+        self._steps = 0
+        self._nested = 0
+
+    # --- what the other parts use ----------------------------------------------------------------------
+
+    def note(self, kind: Kind, place: Place | None, program: str, detail: str) -> None:
+        """Note an effect."""
+        self.record.effect(kind, place, program, detail)
+
+    def use(self, entry: Entry) -> None:
+        """Count an entry into the estimate."""
+        self.record.estimate(entry)
+
+    def program(self, name: str, *, known: bool) -> None:
+        """Note that a program is started."""
+        self.record.program(name, conditional=self._maybe > 0, known=known)
+
+    def doubt(self, reason: str, program: str = "") -> None:
+        """Note that something unknown may run here."""
+        self.record.effect(Kind.UNKNOWN, None, program, reason)
+
+    def run(self, fields: list[Field]) -> Field:
+        """Run a command given by its words; gives its output as far as known."""
+        return dispatch.run(self, fields)
+
+    def run_text(self, text: Field, program: str, *, isolated: bool = True, positional: Sequence[Field] = ()) -> Field:
+        """Run text with the shell: in this shell (`eval`), or in a process of its own (`isolated`)."""
+        return dispatch.run_text(self, text, program, isolated=isolated, positional=positional)
+
+    @contextmanager
+    def maybe(self) -> Iterator[None]:
+        """What is walked inside runs only in some runs."""
+        self._maybe += 1
+        try:
+            yield
+        finally:
+            self._maybe -= 1
+
+    @contextmanager
+    def fork(self, state: State | None = None) -> Iterator[None]:
+        """What is walked inside has its own copy of the state."""
+        saved, self.state = self.state, state or self.state.copy()
+        self.forks += 1
+        try:
+            yield
+        finally:
+            self.state = saved
+            self.forks -= 1
+
+    @contextmanager
+    def input(self, text: Field) -> Iterator[None]:
+        """What is walked inside reads `text` from its standard input."""
+        saved, self.stdin = self.stdin, text
+        try:
+            yield
+        finally:
+            self.stdin = saved
+
+    @contextmanager
+    def nested(self) -> Iterator[None]:
+        """Inside, spans of the tree belong to another text: keep the place of the outer one."""
+        self._nested += 1
+        self.depth += 1
+        try:
+            yield
+        finally:
+            self._nested -= 1
+            self.depth -= 1
+
+    def substitution(self, body: Script) -> Field:
+        """Walk a command substitution."""
+        with self.fork():
+            output = self.script(body)
+        return Field(output.text.rstrip("\n")) if output.known else output
+
+    def process(self, body: Script, reads_from: bool) -> Field:
+        """Walk a process substitution."""
+        with self.fork(), self.input(UNKNOWN):
+            output = self.script(body)
+        path = f"/dev/fd/{63 - len(self.pipes) % 50}"
+        self.pipes[path] = output if reads_from else UNKNOWN
+        return Field(path)
+
+    # --- structure -------------------------------------------------------------------------------------
+
+    def script(self, script: Script) -> Field:
+        """Walk statements one after the other; gives their output as far as known."""
+        outputs: list[Field] = []
+        for statement in script.statements:
+            if statement.background:
+                with self.fork():
+                    self.command(statement.command)
+                outputs.append(UNKNOWN)
+            else:
+                outputs.append(self.command(statement.command))
+        return concat(outputs) if outputs else EMPTY
+
+    def command(self, node: Command) -> Field:
+        """Walk one command."""
+        self._steps += 1
+        if self._steps > MOST_STEPS:
+            self.doubt("the script is too long to follow")
+            return UNKNOWN
+        if not self._nested:
+            self.record.span = node.span
+        match node:
+            case Simple():
+                return self._simple(node)
+            case Pipeline():
+                return self._pipeline(node)
+            case AndOr():
+                return self._and_or(node)
+            case Group() | Subshell() | If() | Loop() | For() | ArithmeticFor() | Case() | Conditional() | Arithmetic():
+                with self.input(self.stdin):
+                    writes = redirects.apply(self, node.redirects, "")
+                    output = self._compound(node)
+                return EMPTY if writes else output
+            case Function():
+                self.state.functions[node.name] = node
+                self.state.doubtful.discard(node.name)
+                return EMPTY
+            case Coprocess():
+                with self.fork():
+                    self.command(node.body)
+                return EMPTY
+            case Unreadable():
+                self.record.readable = False
+                self.doubt(f"could not be read: {node.reason}")
+                return UNKNOWN
+
+    def _compound(
+        self, node: Group | Subshell | If | Loop | For | ArithmeticFor | Case | Conditional | Arithmetic
+    ) -> Field:
+        match node:
+            case Group():
+                return self.script(node.body)
+            case Subshell():
+                with self.fork():
+                    return self.script(node.body)
+            case If():
+                return self._if(node)
+            case Loop():
+                return self._loop(node.body, node.condition)
+            case For():
+                return self._for(node)
+            case ArithmeticFor():
+                self.expander.arithmetic(node.text, node.parts)
+                return self._loop(node.body)
+            case Case():
+                return self._case(node)
+            case Conditional():
+                self._test(node.words)
+                return EMPTY
+            case Arithmetic():
+                self.expander.arithmetic(node.text, node.parts)
+                return EMPTY
+
+    def _pipeline(self, node: Pipeline) -> Field:
+        if len(node.commands) == 1:
+            return self.command(node.commands[0])
+        output = self.stdin
+        for command in node.commands:
+            with self.fork(), self.input(output):
+                output = self.command(command)
+        return output
+
+    def _and_or(self, node: AndOr) -> Field:
+        left = self.command(node.left)
+        before = self.state.copy()
+        with self.maybe():
+            right = self.command(node.right)
+        self.state.merge(before)
+        if node.connector is Connector.AND and left.known and not left.text:
+            return right
+        return UNKNOWN_MANY if left.unknown or right.unknown else UNKNOWN
+
+    def _branches(self, bodies: Sequence[Script | None]) -> None:
+        """Walk alternatives, each from the same state; None is an alternative in which nothing happens."""
+        start = self.state
+        ends: list[State] = []
+        with self.maybe():
+            for body in bodies:
+                self.state = start.copy()
+                if body is not None:
+                    self.script(body)
+                ends.append(self.state)
+        self.state = ends[0]
+        for end in ends[1:]:
+            self.state.merge(end)
+
+    def _if(self, node: If) -> Field:
+        for index, (condition, _) in enumerate(node.branches):
+            if index:
+                before = self.state.copy()
+                with self.maybe():
+                    self.script(condition)
+                self.state.merge(before)
+            else:
+                self.script(condition)
+        self._branches([*(body for _, body in node.branches), node.otherwise])
+        return UNKNOWN
+
+    def _case(self, node: Case) -> Field:
+        self.expander.one(node.subject)
+        for clause in node.clauses:
+            for pattern in clause.patterns:
+                self.expander.one(pattern)
+        self._branches([*(clause.body for clause in node.clauses), None])
+        return UNKNOWN
+
+    def _loop(self, body: Script, condition: Script | None = None) -> Field:
+        """Walk a loop until another round would know nothing more."""
+        if condition is not None:
+            self.script(condition)
+        with self.maybe():
+            for _ in range(3):
+                before = self.state.copy()
+                self.script(body)
+                if condition is not None:
+                    self.script(condition)
+                self.state.ended = before.ended
+                self.state.merge(before)
+                if self.state.same_as(before):
+                    break
+            else:
+                for name in self.state.variables.keys() - {"IFS", "HOME"}:
+                    self.state.variables[name] = UNKNOWN
+                self.state.cwd, self.state.positional = UNKNOWN, None
+                self.script(body)
+        return UNKNOWN
+
+    def _for(self, node: For) -> Field:
+        if node.words is None:
+            values = [UNKNOWN_MANY] if self.state.positional is None else list(self.state.positional)
+        else:
+            values = self.expander.words(node.words)
+        if node.select or len(values) > MOST_ROUNDS:
+            for value in values[MOST_ROUNDS:]:
+                if not value.known and value.text.startswith("-"):
+                    self.doubt("a loop over words that are not known beforehand")
+            self.state.variables[node.variable] = (
+                UNKNOWN if any(not value.known for value in values) else _joined(values)
+            )
+            return self._loop(node.body)
+        start = self.state.copy()
+        ended = start.ended
+        outputs: list[Field] = []
+        with self.maybe():
+            for value in values:
+                before = self.state.copy()
+                self.assign(node.variable, value.single())
+                outputs.append(self.script(node.body))
+                self.state.ended = ended
+                if value.many:
+                    self._loop(node.body)
+                    self.state.merge(before)
+        return concat(outputs) if outputs and not any(value.many for value in values) else UNKNOWN
+
+    def _test(self, words: Sequence[Word]) -> None:
+        values = [self.expander.one(word) for word in words]
+        texts = [_text(word) for word in words]
+        for index, text in enumerate(texts):
+            if text in _NUMERIC:
+                for neighbour in values[max(0, index - 1) : index + 2]:
+                    self.expander.arithmetic(neighbour.text)
+                    self.expander.evaluated(neighbour)
+            elif text == "-v" and index + 1 < len(values):
+                self.expander.evaluated(values[index + 1])
+
+    # --- simple commands -------------------------------------------------------------------------------
+
+    def _simple(self, node: Simple) -> Field:
+        fields = self.expander.words(node.words)
+        name = fields[0].text.rsplit("/", 1)[-1] if fields and fields[0].known else ""
+        with self.input(self.stdin):
+            if not fields:
+                for assignment in node.assignments:
+                    self.assignment(assignment)
+                redirects.apply(self, node.redirects, "")
+                return UNKNOWN if node.redirects else EMPTY
+            if not node.assignments:
+                writes = redirects.apply(self, node.redirects, name)
+                output = self._run(fields, node)
+            else:
+                saved = self.state.variables, self.state.exported
+                self.state.variables, self.state.exported = dict(saved[0]), set(saved[1])
+                for assignment in node.assignments:
+                    self.assignment(assignment, exported=True)
+                writes = redirects.apply(self, node.redirects, name)
+                output = self._run(fields, node)
+                self.restore({assignment.name: saved[0].get(assignment.name) for assignment in node.assignments})
+                self.state.exported = saved[1]
+        return EMPTY if writes else output
+
+    def _run(self, fields: list[Field], node: Simple) -> Field:
+        for assignment in node.operands_assigned:
+            if fields[0].text in ("local", "declare", "typeset"):
+                self.localise(assignment.name)
+            self.assignment(assignment, exported=fields[0].text == "export")
+        return dispatch.run(self, fields, operands=len(node.operands_assigned))
+
+    def assignment(self, node: Assignment, *, exported: bool = False) -> None:
+        """Apply an assignment of the tree."""
+        if node.index is not None:
+            index = self.expander.one(node.index)
+            self.expander.arithmetic(index.text)
+            self.expander.evaluated(Field(f"{node.name}[{index.text}]", index.shape))
+        if node.elements is not None:
+            values = tuple(self.expander.words(node.elements))
+            self.assign(node.name, UNKNOWN if variable(node.name) else EMPTY, array=True)
+            self.state.variables[node.name] = UNKNOWN if node.append else values
+            return
+        value = self.expander.one(node.value) if node.value is not None else EMPTY
+        if node.index is not None:
+            value = UNKNOWN
+        elif node.append:
+            before = self.state.variables.get(node.name, UNKNOWN)
+            value = concat([before, value]).single() if isinstance(before, Field) else UNKNOWN
+        self.assign(node.name, value, temporary=exported)
+
+    def localise(self, name: str) -> None:
+        """The name is local to the function that runs: its outer value comes back afterwards."""
+        if self.frames:
+            self.frames[-1].setdefault(name, self.state.variables.get(name))
+
+    def restore(self, values: Mapping[str, Variable | None]) -> None:
+        """Give variables their earlier values; None: none is known."""
+        for name, value in values.items():
+            if value is None:
+                self.state.variables.pop(name, None)
+            else:
+                self.state.variables[name] = value
+
+    def assign(self, name: str, value: Field, *, temporary: bool = False, array: bool = False) -> None:
+        """Set a variable. Those that change what runs are an effect. `temporary`: programs get it too."""
+        listed = variable(name)
+        if listed is not None and not (value.known and value.text in listed.safe):
+            kind = Kind.EXECUTE if listed.effect == "execute" else Kind.UNKNOWN
+            self.note(kind, None, name, f"{name} is set: {listed.why}")
+        if not array:
+            self.state.variables[name] = value
+        if temporary:
+            self.state.exported.add(name)
+
+
+def _joined(values: list[Field]) -> Field:
+    """One of several known words."""
+    return (
+        TAME
+        if all(
+            "/" not in value.text and not value.text.startswith("-") and value.text not in ("", "..")
+            for value in values
+        )
+        else UNKNOWN
+    )
+
+
+def _text(word: Word) -> str:
+    part = word.parts[0] if len(word.parts) == 1 else None
+    return part.text if isinstance(part, Literal) else ""
