@@ -10,6 +10,9 @@ from pytest_cbx.shell.nodes import Brace, Literal, Span, Tilde, Word, WordPart
 MAX_WORDS = 1000
 """More words than this from one word are not enumerated."""
 
+_MAX_ITEMS = 10_000
+_MAX_BRACES = 50
+
 Item: TypeAlias = str | WordPart
 """One active character, or a part within which no brace counts."""
 
@@ -29,6 +32,8 @@ def expand_braces(parts: list[WordPart], span: Span) -> tuple[WordPart, ...] | N
             items += part.text
         else:
             items.append(part)
+    if len(items) > _MAX_ITEMS or items.count("{") > _MAX_BRACES:
+        return None
     try:
         expanded = _expand(items, span)
     except _TooMany:

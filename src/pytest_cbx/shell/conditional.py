@@ -34,6 +34,8 @@ def conditional(source: Source, start: int, original: str) -> tuple[Conditional 
             continue
         if text.startswith("]]", pos) and text[pos + 2] in words.WORD_ENDS:
             break
+        if char == "#":
+            raise Lost("a comment within [[")
         operator = _OPERATOR.match(text, pos)
         if len(found) > 1 and _is(found[-1], "=~"):
             word, pos = _regex(source, pos)

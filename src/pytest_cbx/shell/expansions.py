@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 
 from pytest_cbx.shell import words
-from pytest_cbx.shell.nodes import ArithmeticExpansion, Glob, Literal, Parameter, Tilde, Word, WordPart
+from pytest_cbx.shell.nodes import ArithmeticExpansion, Literal, Parameter, Tilde, Word, WordPart
 from pytest_cbx.shell.source import END, Lost, Source
 
-_LENGTH = re.compile(r"#(?=[A-Za-z0-9_@*?$!#-]+(?:\[|\}))(?!-\}?[^}])")
+_LENGTH = re.compile(r"#(?=(?:[A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*?$!#-])(?:\[|\}))")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*#?$!-]")
 _PREFIX = re.compile(r"!([A-Za-z_][A-Za-z0-9_]*)([*@])\}")
-_INDIRECT = re.compile(r"!(?=[A-Za-z0-9_@*#?$!-])")
+_INDIRECT = re.compile(r"!(?=[A-Za-z0-9_]|[@*#?$!-][}:\[])")
+_TILDE = re.compile(r"~([A-Za-z0-9_.+-]*)(?=[/}:])")
 _OPERATOR = re.compile(r":[-=?+]|[-=?+]|##?|%%?|//|/[#%]|/|\^\^?|,,?|@[A-Za-z](?=\})|:")
 _PATTERN_OPERATORS = frozenset(("#", "##", "%", "%%", "/", "//", "/#", "/%", "^", "^^", ",", ",,"))
 _RUNS = {
@@ -116,7 +117,8 @@ def argument(source: Source, pos: int, stops: str, *, quoted: bool, pattern: boo
             escapes = text[pos + 1] in '$`"\\}'
             part, end = Literal(text=text[pos + escapes], quoted=True), pos + 1 + escapes
         elif char == "~":
-            part, end = (Tilde(user=""), pos + 1) if pos == start and not quoted else (_literal("~", literal), pos + 1)
+            tilde = _TILDE.match(text, pos) if pos == start and not quoted else None
+            part, end = (Tilde(user=tilde[1]), tilde.end()) if tilde is not None else (_literal("~", literal), pos + 1)
         elif literal or (char in "<>" and (text[pos + 1] != "(" or quoted)):
             part, end = _literal(char, literal), pos + 1
         else:
@@ -197,22 +199,15 @@ def arithmetic(source: Source, pos: int, closing: str) -> tuple[tuple[WordPart, 
 
 def try_arithmetic(source: Source, pos: int) -> tuple[str, tuple[WordPart, ...], int] | None:
     """Arithmetic from `pos`, behind `((`: its text, its parts and the index behind `))`; None where it is none."""
-    if pos in source.not_arithmetic:
-        return None
-    source.deeper()
-    depth = source.depth
-    doubt = source.doubt
-    try:
+
+    def reading() -> tuple[tuple[WordPart, ...], int] | None:
+        source.deeper()
         found = arithmetic(source, pos, "))")
-    except Lost:
-        found = None
-    source.depth = depth - 1
-    if found is None:
-        source.doubt = doubt
-        source.not_arithmetic.add(pos)
-        return None
-    parts, end = found
-    return source.text[pos:end], parts, end + 2
+        source.deeper(-1)
+        return found
+
+    found = source.attempt("((", pos, reading)
+    return None if found is None else (source.text[pos : found[1]], found[0], found[1] + 2)
 
 
 def arithmetic_expansion(source: Source, pos: int, *, quoted: bool) -> tuple[WordPart, int] | None:
@@ -233,14 +228,3 @@ def bracket_arithmetic(source: Source, pos: int, *, quoted: bool) -> tuple[WordP
         raise Lost("arithmetic in brackets without its end")
     parts, end = found
     return ArithmeticExpansion(text=source.text[pos + 2 : end], parts=parts, quoted=quoted), end + 1
-
-
-__all__ = [
-    "Glob",
-    "argument",
-    "arithmetic_expansion",
-    "braced_parameter",
-    "bracket_arithmetic",
-    "subscript",
-    "try_arithmetic",
-]

@@ -33,6 +33,8 @@ def heredoc(source: Source, pos: int, operator: str, descriptor: str | None, sta
     match = _DELIMITER.match(source.text, pos)
     if match is None or source.text[match.end()] in "'\"\\$`":
         raise Lost("a here-document without a plain delimiter")
+    if source.restore(pos, match.end()):
+        raise Lost("a here-document with a line continuation in its delimiter")
     raw = match[0]
     quoted = any(char in raw for char in "'\"\\")
     delimiter = _QUOTES.sub(lambda m: m[1] or m[2] or m[3] or "", raw) if quoted else raw

@@ -12,7 +12,7 @@ from pytest_cbx.shell.heredocs import Heredoc, read_bodies
 from pytest_cbx.shell.nodes import Arithmetic, Conditional, Redirect, Simple, Unreadable, Word, WordPart
 from pytest_cbx.shell.redirects import both, redirect
 from pytest_cbx.shell.simple import Draft, FunctionName, simple
-from pytest_cbx.shell.source import END, MAX_DEPTH, Lost, Source
+from pytest_cbx.shell.source import END, Lost, Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +204,7 @@ class Lexer:
 
     def _close(self, pos: int) -> bool:
         if self._open and self._open[-1] == "(":
-            self._open.pop()
+            self._leave()
             self._emit(")", pos, pos + 1)
             self.pos = pos + 1
             self._fresh = self._word = False
@@ -215,13 +215,11 @@ class Lexer:
 
     def _enter(self, kind: str) -> None:
         self._open.append(kind)
-        if self._source.depth + len(self._open) > MAX_DEPTH:
-            raise Lost(f"nested more than {MAX_DEPTH} deep")
+        self._source.deeper()
 
-    @property
-    def depth(self) -> int:
-        """How many compound commands are open here."""
-        return len(self._open)
+    def _leave(self) -> str:
+        self._source.deeper(-1)
+        return self._open.pop()
 
     # --- after a command ------------------------------------------------------------------------------
 
@@ -267,8 +265,10 @@ class Lexer:
     def _reserved(self, word: str, pos: int) -> None:
         self.pos = end = pos + len(word)
         self._fresh = self._word = True
+        if len(self.tokens) in self.marks and (word in _CLOSERS or word in _CONTINUES):
+            raise Lost(f"{self.marks[len(self.tokens)][0].partition('@')[0]} without a command")
         if word in _CLOSERS:
-            if not self._open or self._open.pop() != _CLOSERS[word]:
+            if not self._open or self._leave() != _CLOSERS[word]:
                 raise Lost(f"{word} without its beginning")
             self._emit(word, pos, end)
             self._fresh = self._word = False

@@ -196,10 +196,16 @@ class _Builder:
         end = max(token[2] for token in self._tokens[first : last + 1])
         return Unreadable(text=self._text[start:end], reason=reason, span=Span(start, end))
 
+    def _why(self, element: Element) -> str:
+        for token in self._tokens[element.first : element.last + 1]:
+            if isinstance(token[3], Unreadable):
+                return token[3].reason
+        return "no statement that bash's grammar allows"
+
     def _command(self, element: Element, redirect_tokens: tuple[int, ...] = ()) -> Command:
         last = max(redirect_tokens, default=element.last)
         if element.kind == "broken":
-            return self._broken(element.first, element.last, "no statement that bash's grammar allows")
+            return self._broken(element.first, element.last, self._why(element))
         pending: list[Redirect | Heredoc] = []
         for token in redirect_tokens:
             payload = self._tokens[token][3]

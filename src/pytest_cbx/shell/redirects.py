@@ -38,7 +38,7 @@ def redirect(source: Source, pos: int) -> tuple[Redirect | Heredoc, int] | None:
     char = source.text[target]
     if char in words.WORD_ENDS and not (char in "<>" and source.text[target + 1] == "("):
         raise Lost(f"a redirect {operator} without a target")
-    style = words.SUBJECT if operator == "<<<" else words.ARGUMENT
+    style = words.VALUE if operator == "<<<" else words.ARGUMENT
     word, end = words.word(source, target, style)
     return Redirect(operator=operator, target=word, descriptor=descriptor, span=source.span(pos, end)), end
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from pytest_cbx.shell import expansions, words
 from pytest_cbx.shell.heredocs import Heredoc
-from pytest_cbx.shell.nodes import Assignment, Literal, Redirect, Simple, Span, Unreadable, Word
+from pytest_cbx.shell.nodes import Assignment, Literal, Redirect, Simple, Unreadable, Word
 from pytest_cbx.shell.redirects import redirect
 from pytest_cbx.shell.source import END, Lost, Source
 
@@ -126,19 +127,13 @@ def assignment(source: Source, pos: int) -> tuple[Assignment, int] | None:
     match = _ASSIGNMENT.match(source.text, pos)
     if match is None:
         return None
-    start, index, operator, pos = pos, None, match[2], match.end()
+    start, operator, pos = pos, match[2], match.end()
+    index: Word | None = None
     if operator == "[":
-        doubt = source.doubt
-        try:
-            index, pos = expansions.subscript(source, pos)
-        except Lost:
-            source.doubt = doubt
+        subscripted = source.attempt("[", pos, partial(_subscripted, source, pos))
+        if subscripted is None:
             return None
-        behind = _SUBSCRIPTED.match(source.text, pos)
-        if behind is None:
-            source.doubt = doubt
-            return None
-        operator, pos = behind[0], behind.end()
+        index, operator, pos = subscripted
     elements: tuple[Word, ...] | None = None
     value: Word | None = None
     char = source.text[pos]
@@ -157,6 +152,23 @@ def assignment(source: Source, pos: int) -> tuple[Assignment, int] | None:
     )  # fmt: skip
 
 
+def _subscripted(source: Source, pos: int) -> tuple[Word, str, int] | None:
+    """A subscript from `pos`, the operator behind it, and the index of the value."""
+    index, pos = expansions.subscript(source, pos)
+    behind = _SUBSCRIPTED.match(source.text, pos)
+    return None if behind is None else (index, behind[0], behind.end())
+
+
+def _keyed(source: Source, start: int, index: Word, operator: str, pos: int) -> tuple[Word, int]:
+    """An array's element `[index]=value` as one word."""
+    ends = source.text[pos] in words.WORD_ENDS
+    value, end = (Word(parts=(), span=index.span), pos) if ends else words.word(source, pos, words.SUBJECT)
+    if any(type(part) is Literal and not part.quoted and "{" in part.text for part in value.parts):
+        source.doubts("braces in an array's element with a subscript")
+    opening, closing = Literal(text="[", quoted=False), Literal(text=f"]{operator}", quoted=False)
+    return Word(parts=words.merge((opening, *index.parts, closing, *value.parts)), span=source.span(start, end)), end
+
+
 def _elements(source: Source, pos: int) -> tuple[tuple[Word, ...], int]:
     found: list[Word] = []
     while True:
@@ -172,10 +184,9 @@ def _elements(source: Source, pos: int) -> tuple[tuple[Word, ...], int]:
         elif char in words.WORD_ENDS and not (char in "<>" and source.text[pos + 1] == "("):
             raise Lost("an array without its closing parenthesis")
         else:
-            word, pos = words.word(source, pos, words.ARGUMENT)
+            keyed = source.attempt("[", pos + 1, partial(_subscripted, source, pos + 1)) if char == "[" else None
+            if keyed is None:
+                word, pos = words.word(source, pos, words.ELEMENT)
+            else:
+                word, pos = _keyed(source, pos, *keyed)
             found.append(word)
-
-
-def literal(text: str, span: Span) -> Word:
-    """A word of one unquoted literal."""
-    return Word(parts=(Literal(text=text, quoted=False),), span=span)

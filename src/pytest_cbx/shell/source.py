@@ -9,21 +9,24 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pytest_cbx.shell.nodes import Script, Span
 
 if TYPE_CHECKING:
     from pytest_cbx.shell.heredocs import Heredoc
 
-MAX_DEPTH = 64
+MAX_DEPTH = 48
 """Constructs within constructs. Keeps this reader and all who walk its trees far from Python's recursion limit."""
 
 END = "\0"
 """Stands behind the last character, so that nobody needs to check for the end. Bash text has no NUL."""
 
 _CONTINUATION = re.compile(r"(\\+)\n")
-_MAX_RESTORED = 2000
+_MAX_RESTORED = 1000
+_MAX_TRIED = 2_000_000
+
+Found = TypeVar("Found")
 
 
 class Lost(Exception):
@@ -37,7 +40,7 @@ class Lost(Exception):
 class Source:
     """Text with a cursor held by its readers. Positions are indices into `text`; spans point into the original."""
 
-    __slots__ = ("_cuts", "_restored", "at", "depth", "doubt", "not_arithmetic", "read_body", "text", "waiting")
+    __slots__ = ("_cuts", "_failed", "_restored", "_tried", "at", "depth", "doubt", "read_body", "text", "waiting")
 
     def __init__(
         self,
@@ -56,8 +59,8 @@ class Source:
         """Why the simple command being read cannot be understood, though its end is clear."""
         self.waiting: list[Heredoc] = []
         """Here-documents whose bodies follow after the next newline."""
-        self.not_arithmetic: set[int] = set()
-        """Where `((` was tried as arithmetic in vain: trying again at each level would take exponential time."""
+        self._failed: set[tuple[str, int]] = set()
+        self._tried = 0
         self._cuts: list[int] = []
         self._restored = 0
         if "\\\n" in text:
@@ -133,6 +136,31 @@ class Source:
         self.depth += by
         if self.depth > MAX_DEPTH:
             raise Lost(f"nested more than {MAX_DEPTH} deep")
+
+    def attempt(self, kind: str, pos: int, reading: Callable[[], Found | None]) -> Found | None:
+        """What `reading` finds at `pos`; None where it finds nothing or is lost, and what it noted is forgotten then.
+
+        A failure is remembered: to try again at every level of nesting would take exponential time.
+
+        Raises:
+            Lost: too much of the text has been tried in vain.
+        """
+        key = (kind, self.place(pos))
+        if key in self._failed:
+            return None
+        if self._tried > _MAX_TRIED:
+            raise Lost("too many constructs without an end")
+        depth, doubt, waiting, count = self.depth, self.doubt, self.waiting, len(self.waiting)
+        try:
+            found = reading()
+        except Lost:
+            found = None
+            self._tried += self.end - pos
+        if found is None:
+            self._failed.add(key)
+            self.depth, self.doubt, self.waiting = depth, doubt, waiting
+            del waiting[count:]
+        return found
 
     def comment_end(self, start: int) -> int:
         """Where the comment that starts at `start` ends: at a newline or at the end of the text."""

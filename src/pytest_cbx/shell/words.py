@@ -14,6 +14,7 @@ from pytest_cbx.shell import expansions
 from pytest_cbx.shell.braces import expand_braces
 from pytest_cbx.shell.decode import ansi_c, backquoted
 from pytest_cbx.shell.nodes import (
+    Brace,
     CommandSubstitution,
     Glob,
     Literal,
@@ -35,23 +36,28 @@ class Style:
 
     braces: bool
     globs: bool
-    tildes: bool = False
+    colons: bool = False
     """A tilde counts after each colon too, as in the value of an assignment."""
+    operands: bool = False
+    """A word that looks like an assignment (`dd of=~/image`) has its tildes expanded like one."""
 
 
-ARGUMENT = Style(braces=True, globs=True)
+ARGUMENT = Style(braces=True, globs=True, operands=True)
+ELEMENT = Style(braces=True, globs=True)
 PATTERN = Style(braces=False, globs=True)
 SUBJECT = Style(braces=False, globs=False)
-VALUE = Style(braces=False, globs=False, tildes=True)
+VALUE = Style(braces=False, globs=False, colons=True)
 
 WORD_ENDS = frozenset(" \t\n;&|<>()" + END)
 _QUICK_ENDS = frozenset(" \t\n;&|)" + END)
 _PLAIN = re.compile(r"(?:[^ \t\n;&|<>()'\"\\$`*?\[{}~+@!\0]+|[+@!](?!\())+")
 _ASSIGNS = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
 _TILDE = re.compile(r"~([A-Za-z0-9_.+-]*)")
+_BEFORE_SLASH = re.compile(r"[^/ \t\n;&|<>()'\"\\$`\0]*")
 _DOUBLE_RUN = re.compile(r"[^\"\\$`\0]+")
-_BACKQUOTE_END = re.compile(r"(?:[^`\\]|\\.)*`", re.DOTALL)
-_ANSI_END = re.compile(r"(?:[^'\\]|\\.)*'", re.DOTALL)
+_BACKQUOTE_END = re.compile(r"[^`\\]*(?:\\.[^`\\]*)*`", re.DOTALL)
+_ANSI_END = re.compile(r"[^'\\]*(?:\\.[^'\\]*)*'", re.DOTALL)
+_BRACKET_WINDOW = re.compile(r"[^ \t\n;|\]\0]{0,1000}")
 _PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9@*#?$!-]")
 _SIMPLE_BRACKET = re.compile(r"\[[!^]?\]?(?:\[:[a-z]+:\]|[^\]\[ \t\n;&|<>()'\"\\$`{},/\0])*\]")
 _EXTGLOB = re.compile(r"[?*+@!]\(")
@@ -78,12 +84,19 @@ def finish(source: Source, pieces: list[Piece], start: int, end: int, style: Sty
     """Make a word of its pieces, with braces expanded where they count."""
     span = source.span(start, end)
     if style.braces and any(type(part) is Literal and not part.quoted and "{" in part.text for part, _, _ in pieces):
-        parts = expand_braces([part for part, _, _ in pieces], span)
-        if parts is None:
+        expanded = expand_braces([part for part, _, _ in pieces], span)
+        if expanded is None:
             source.doubts("a brace expansion that is too large or unclear")
-        else:
-            return Word(parts=parts, span=span)
+        elif any(type(part) is Brace for part in expanded):
+            return Word(parts=expanded if style.operands is False else _untilded(expanded), span=span)
     return Word(parts=merge(part for part, _, _ in pieces), span=span)
+
+
+def _untilded(parts: tuple[WordPart, ...]) -> tuple[WordPart, ...]:
+    """With braces in it, a word no longer looks like an assignment; only a tilde at its start counts."""
+    return parts[:1] + merge(
+        Literal(text=f"~{part.user}", quoted=False) if type(part) is Tilde else part for part in parts[1:]
+    )
 
 
 def merge(parts: Iterable[WordPart]) -> tuple[WordPart, ...]:
@@ -102,7 +115,9 @@ def word_pieces(source: Source, pos: int, style: Style) -> tuple[list[Piece], in
     """The pieces of a word outside of quotes, up to the blank or operator that ends it."""
     pieces: list[Piece] = []
     start = pos
-    tildes_after = ":=" if style.tildes else (":=" if _ASSIGNS.match(source.text, pos) else "")
+    assigns = _ASSIGNS.match(source.text, pos) if style.operands else None
+    value = assigns.end() if assigns is not None else pos
+    colons = style.colons or assigns is not None
     while True:
         text = source.text
         plain = _PLAIN.match(text, pos)
@@ -111,8 +126,9 @@ def word_pieces(source: Source, pos: int, style: Style) -> tuple[list[Piece], in
             pos = plain.end()
         char = text[pos]
         if char == "~":
-            follows = pos == start or (plain is not None and text[pos - 1] in tildes_after and bool(tildes_after))
-            part, end = _tilde(text, pos, colons=bool(tildes_after)) if follows else (_bare("~"), pos + 1)
+            after_colon = colons and plain is not None and text[pos - 1] == ":" and pos > value
+            counts = pos == start or (pos == value and plain is not None) or after_colon
+            part, end = _tilde(source, pos, colons=colons) if counts else (_bare("~"), pos + 1)
         elif char in WORD_ENDS and not (char in "<>" and text[pos + 1] == "("):
             return pieces, pos
         elif char == '"':
@@ -138,6 +154,7 @@ def expansion(source: Source, pos: int, *, braces: bool = False) -> tuple[WordPa
         return single_quoted(source, pos + 1)
     if char == "\\":
         if text[pos + 1] == END:
+            source.doubts("a backslash at the end of the text")
             return Literal(text="\\", quoted=True), pos + 1
         return Literal(text=text[pos + 1], quoted=True), pos + 2
     if char == "$":
@@ -165,9 +182,9 @@ def glob(source: Source, pos: int, *, braces: bool = False) -> tuple[WordPart, i
     if bracket is not None:
         return Glob(pattern=bracket[0]), bracket.end()
     # `["a-z"]`, `[$x]` and brackets around braces are patterns too, but of several pieces.
-    rest = re.match(r"[^ \t\n;|\0]*", text[pos + 1 :])
-    closed = rest is not None and "]" in rest[0]
-    return (Glob(pattern="[") if closed else _bare("[")), pos + 1
+    window = _BRACKET_WINDOW.match(text, pos + 1)
+    opened = window is not None and text[window.end()] in " \t\n;|" + END
+    return (_bare("[") if opened else Glob(pattern="[")), pos + 1
 
 
 def _extended_glob_end(source: Source, pos: int) -> int:
@@ -177,11 +194,8 @@ def _extended_glob_end(source: Source, pos: int) -> int:
         char = source.text[pos]
         if char == END:
             raise Lost("an extended glob without its closing parenthesis")
-        if char == "\\":
-            pos += 2
-            continue
-        if char in "$`'\"":
-            source.doubts("quotes or expansions within an extended glob")
+        if char in "$`'\"\\":
+            source.doubts("quotes, backslashes or expansions within an extended glob")
             if char == '"':
                 _, pos = double_quoted(source, pos + 1)
             else:
@@ -192,12 +206,21 @@ def _extended_glob_end(source: Source, pos: int) -> int:
     return pos
 
 
-def _tilde(text: str, pos: int, *, colons: bool) -> tuple[WordPart, int]:
+def _tilde(source: Source, pos: int, *, colons: bool) -> tuple[WordPart, int]:
+    """The tilde at `pos`; bash leaves it alone when anything is quoted before the next slash."""
+    text = source.text
     match = _TILDE.match(text, pos)
     assert match is not None
     after = text[match.end()]
-    if after == "/" or after in WORD_ENDS or (colons and after == ":"):
+    if after == "/" or after in WORD_ENDS or (after == ":" and colons):
         return Tilde(user=match[1]), match.end()
+    if after in ":=":
+        rest = _BEFORE_SLASH.match(text, match.end())
+        ends = text[rest.end()] if rest is not None else END
+        if ends in "$`" or after == "=":
+            source.doubts("a tilde with a colon or an equals sign behind it")
+        elif ends not in "'\"\\":
+            return Tilde(user=match[1]), match.end()
     return _bare("~"), pos + 1
 
 

@@ -1,0 +1,86 @@
+"""Real bash as the judge of what words a text has, and the words that our tree says it has."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+from pytest_cbx.shell import read
+from pytest_cbx.shell.nodes import Brace, Glob, Literal, Simple, Tilde, Word, WordPart
+
+HOME = "/home/somebody"
+
+# `eval` in a subshell of its own, so that a syntax error ends that text only. Nothing is on the PATH.
+_LOOP = r"""
+PATH=/nonexistent
+set -f
+while IFS= read -r -d '' text; do
+  (
+    eval "shift \$#; set -- $text" 2>/dev/null </dev/null && for word; do printf '%s\0' "w$word"; done
+  ) 2>/dev/null
+  printf 'end\0'
+done
+"""
+
+
+def words_in_bash(texts: Iterable[str], directory: Path) -> list[list[str]]:
+    """The words that bash makes of each text, in an empty directory; no words where it finds a syntax error."""
+    given = b"".join(text.encode() + b"\0" for text in texts)
+    env = {"HOME": HOME, "LC_ALL": "C.UTF-8", "PATH": os.environ.get("PATH", os.defpath)}
+    done = subprocess.run(
+        ["bash", "--norc", "-c", _LOOP], input=given, env=env, cwd=directory, stdout=subprocess.PIPE, check=True
+    )
+    found: list[list[str]] = [[]]
+    for piece in done.stdout.split(b"\0")[:-1]:
+        if piece == b"end":
+            found.append([])
+        else:
+            found[-1].append(piece[1:].decode(errors="surrogateescape"))
+    return found[:-1]
+
+
+def words_we_read(text: str) -> list[str] | None:
+    """The words of the tree after expansion, where they need nothing but the text; otherwise None."""
+    script = read(f"set -- {text}")
+    if len(script.statements) != 1 or script.statements[0].background:
+        return None
+    command = script.statements[0].command
+    if not isinstance(command, Simple) or command.redirects or command.assignments:
+        return None
+    found: list[str] = []
+    for word in command.words[2:]:
+        expanded = _expanded(word)
+        if expanded is None:
+            return None
+        found += expanded
+    return found
+
+
+def _expanded(word: Word) -> list[str] | None:
+    choices = [_texts(part) for part in word.parts]
+    if any(choice is None for choice in choices):
+        return None
+    made = ["".join(texts) for texts in itertools.product(*(choice or [] for choice in choices))]
+    kept = any(isinstance(part, Literal) and part.quoted for part in word.parts)
+    return [one for one in made if one or kept]
+
+
+def _texts(part: WordPart) -> list[str] | None:
+    match part:
+        case Literal(text=text) | Glob(pattern=text):
+            return [text]
+        case Tilde(user=""):
+            return [HOME]
+        case Brace(alternatives=alternatives):
+            texts: list[str] = []
+            for alternative in alternatives:
+                expanded = _expanded(alternative) if alternative.parts else [""]
+                if expanded is None:
+                    return None
+                texts += expanded
+            return texts
+        case _:
+            return None
