@@ -18,15 +18,16 @@ from pytest_cbx.errors import InternalError
 KeyPath: TypeAlias = tuple[str | int, ...]
 """The way from the top of the document to a value: names of keys and numbers of list elements."""
 
-_GAP = re.compile(r"(?:[ \t\n]++|#[^\n]*+)*+")
-_KEY = re.compile(r"""[ \t]*+([A-Za-z0-9_-]++|"(?:[^"\\\n]++|\\.)*+"|'[^'\n]*+')[ \t]*+""")
+# Unrolled loops, no possessive quantifiers: those match wrongly in Python before 3.11.5.
+_GAP = re.compile(r"(?:[ \t\n]+|#[^\n]*)*")
+_KEY = re.compile(r"""[ \t]*([A-Za-z0-9_-]+|"[^"\\\n]*(?:\\.[^"\\\n]*)*"|'[^'\n]*')[ \t]*""")
 _STRING = re.compile(
-    r'"""(?:[^"\\]++|\\[\s\S]|"{1,2}(?!"))*+"{3,5}'
-    r"|'''(?:[^']++|'{1,2}(?!'))*+'{3,5}"
-    r'|"(?:[^"\\\n]++|\\.)*+"'
-    r"|'[^'\n]*+'"
+    r'"""[^"\\]*(?:(?:\\[\s\S]|"{1,2}(?!"))[^"\\]*)*"{3,5}'
+    r"|'''[^']*(?:'{1,2}(?!')[^']*)*'{3,5}"
+    r'|"[^"\\\n]*(?:\\.[^"\\\n]*)*"'
+    r"|'[^'\n]*'"
 )
-_SCALAR = re.compile(r"[^,\]}\n#]++")
+_SCALAR = re.compile(r"[^,\]}\n#]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
