@@ -37,7 +37,7 @@ DEEP = Wild(text="**", tokens=(None,), expression=re.compile(r".*", re.DOTALL))
 _STAR = Wild(text="*", tokens=(None,), expression=re.compile(r".*", re.DOTALL))
 
 _WILD_CHARACTERS = re.compile(r"[*?\[\\{}]|[+@!]\(")
-_EXTENDED = re.compile(r"[*?+@!]\(|[{}]")
+_EXTENDED = re.compile(r"[*?+@!]\(|[{}]|\[[^\]]*\[[:.=]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def _segments(part: str) -> tuple[Segment, ...]:
 
 @lru_cache(maxsize=8192)
 def _wild(text: str) -> Segment:
-    """Read one segment: `*`, `?`, `[…]`, `\\x`. Extended globs and braces count as `*`: too much rather than too little."""
+    """Read one segment: `*`, `?`, `[…]`, `\\x`. Extended globs, braces and named classes count as `*`: too much rather than too little."""
     if _EXTENDED.search(text):
         return _STAR
     tokens: list[str | re.Pattern[str] | None] = []
