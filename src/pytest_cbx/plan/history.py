@@ -15,9 +15,9 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import TypeAlias, TypeVar
 
 from pytest_cbx.plan.conflicts import CLASHES
-from pytest_cbx.plan.index import CODE_CLASHES, CODES, changes, covering, is_list, parts, simplified
+from pytest_cbx.plan.index import CODE_CLASHES, CODES, changes, covering, covers_below, is_list, parts, simplified
 from pytest_cbx.plan.model import Claim, Domain, Mode
-from pytest_cbx.plan.regions import DEEP, Region, Segment, advance, closure, patterns_meet
+from pytest_cbx.plan.regions import DEEP, Region, Segment, advance, closure, leads_through, patterns_meet
 
 Member: TypeAlias = tuple[int, Claim]
 """A node and the claim by which it is in a group."""
@@ -76,18 +76,26 @@ def _add(groups: dict[_C, Group], code: _C, member: Member) -> None:
 class _GlobPlace:
     """One glob. `heard` is everything below its directory that it meets, once somebody asked."""
 
-    __slots__ = ("heard", "own", "pattern")
+    __slots__ = ("heard", "named", "own", "pattern")
 
     def __init__(self, covered: Region) -> None:
         self.pattern = (*covered.tail, DEEP) if covered.below else covered.tail
+        self.named = covered.named
         self.own: _Groups = {}
         self.heard: _Groups | None = None
 
+    def meets(self, rest: tuple[Segment, ...], path: tuple[str, ...]) -> bool:
+        """Whether it meets the pattern `rest`, both from this glob's directory on; `path` is what `rest` names plainly."""
+        return patterns_meet(self.pattern, rest) or (self.named and leads_through(self.pattern, path))
+
 
 class _Place:
-    """One path. `heard` is everything here and below, once somebody asked. `codes` has at least those that live here and below."""
+    """One path. `covers`, `named` and `points` are the groups of its own, by what they cover below.
 
-    __slots__ = ("children", "codes", "covers", "globs", "heard", "points")
+    `heard` is everything here and below, once somebody asked. `codes` has at least those that live here and below.
+    """
+
+    __slots__ = ("children", "codes", "covers", "globs", "heard", "named", "points")
 
     def __init__(self) -> None:
         self.wipe()
@@ -97,8 +105,9 @@ class _Place:
         self.children: dict[str, _Place] = {}
         self.codes: set[int] = set()
         self.covers: _Groups = {}
+        self.named: _Groups = {}
         self.points: _Groups = {}
-        self.globs: dict[tuple[tuple[Segment, ...], bool], _GlobPlace] = {}
+        self.globs: dict[Region, _GlobPlace] = {}
         self.heard: _Groups | None = None
 
 
@@ -192,21 +201,24 @@ def _groups_met(root: _Place, covered: Region) -> Iterator[_Groups]:
     for depth, name in enumerate(covered.prefix):
         if place.covers:
             yield place.covers
+        if place.named:
+            yield place.named
         if place.globs:
-            rest = segments[depth:]
-            yield from (glob.own for glob in place.globs.values() if patterns_meet(glob.pattern, rest))
+            rest, path = segments[depth:], covered.prefix[depth:]
+            yield from (glob.own for glob in place.globs.values() if glob.meets(rest, path))
         below = place.children.get(name)
         if below is None:
             return
         place = below
     if covered.tail and not _too_many_globs(place, covered):
-        if place.covers:
-            yield place.covers
+        yield place.covers
+        yield place.named
         yield from _heard_by_glob(place, covered)
-    elif covered.tail or covered.below:
+    elif covered.tail or covered.below or covered.named:
         yield from _heard(place)
     else:
         yield place.covers
+        yield place.named
         yield place.points
 
 
@@ -223,14 +235,14 @@ def _heard(place: _Place) -> Iterable[_Groups]:
 
 def _heard_by_glob(place: _Place, covered: Region) -> Iterable[_Groups]:
     """Everything below this place that meets a glob; what covers the place itself is not included."""
-    glob = place.globs.get((covered.tail, covered.below))
+    glob = place.globs.get(covered)
     if glob is not None and glob.heard is not None:
         return (glob.heard,)
     groups = list(_matching(place, covered))
     if len(groups) <= _FEW_PLACES:
         return [met for met in groups if met is not None]
     if glob is None:
-        glob = place.globs[covered.tail, covered.below] = _GlobPlace(covered)
+        glob = place.globs[covered] = _GlobPlace(covered)
     glob.heard = _merged(met for met in groups if met is not None)
     return (glob.heard,)
 
@@ -243,6 +255,8 @@ def _subtree(top: _Place) -> Iterator[_Groups]:
             yield place.heard
             continue
         yield place.covers
+        if place.named:
+            yield place.named
         if place.points:
             yield place.points
         yield from (glob.own for glob in place.globs.values())
@@ -262,11 +276,12 @@ def _matching(top: _Place, covered: Region) -> Iterator[_Groups | None]:
             reached = advance(tail, states, name)
             if not reached:
                 yield None
-            elif len(tail) in reached and covered.below:
+            elif len(tail) in reached and (covered.below or covered.named):
                 yield from _subtree(child)
             else:
                 yield child.covers
                 if len(tail) in reached:
+                    yield child.named
                     yield child.points
                 todo.append((child, reached))
 
@@ -284,7 +299,7 @@ def _first(member: Member) -> int:
 
 
 def _too_many_globs(place: _Place, covered: Region) -> bool:
-    return len(place.globs) >= GLOBS_MAX and (covered.tail, covered.below) not in place.globs
+    return len(place.globs) >= GLOBS_MAX and covered not in place.globs
 
 
 def _add_file(root: _Place, member: Member, code: int, covered: Region) -> None:
@@ -293,26 +308,26 @@ def _add_file(root: _Place, member: Member, code: int, covered: Region) -> None:
     for depth, name in enumerate(covered.prefix):
         _tell(place, member, code)
         if place.globs:
-            _tell_globs(place, member, code, segments[depth:])
+            _tell_globs(place, member, code, segments[depth:], covered.prefix[depth:])
         below = place.children.get(name)
         if below is None:
             below = place.children[name] = _Place()
         place = below
     if covered.tail:
         _tell(place, member, code)
-        _tell_globs(place, member, code, segments[len(covered.prefix) :])
+        _tell_globs(place, member, code, segments[len(covered.prefix) :], ())
         if _too_many_globs(place, covered):
             _add(place.covers, covering(code), member)
             return
-        glob = place.globs.get((covered.tail, covered.below))
+        glob = place.globs.get(covered)
         if glob is None:
-            glob = place.globs[covered.tail, covered.below] = _GlobPlace(covered)
+            glob = place.globs[covered] = _GlobPlace(covered)
         _add(glob.own, code, member)
         return
     if _DOMINATED[code]:
-        _replace(place, _DOMINATED[code])
+        _replace(place, code)
     _tell(place, member, code)
-    _add(place.covers if covered.below else place.points, code, member)
+    _add(place.covers if covered.below else place.named if covered.named else place.points, code, member)
 
 
 def _tell(place: _Place, member: Member, code: int) -> None:
@@ -321,22 +336,30 @@ def _tell(place: _Place, member: Member, code: int) -> None:
         _add(place.heard, code, member)
 
 
-def _tell_globs(place: _Place, member: Member, code: int, rest: tuple[Segment, ...]) -> None:
+def _tell_globs(place: _Place, member: Member, code: int, rest: tuple[Segment, ...], path: tuple[str, ...]) -> None:
     for glob in place.globs.values():
-        if glob.heard is not None and patterns_meet(glob.pattern, rest):
+        if glob.heard is not None and glob.meets(rest, path):
             _add(glob.heard, code, member)
 
 
-def _replace(place: _Place, dominated: frozenset[int]) -> None:
-    """A change is about to stand for everything dominated at this place and below."""
-    if place.codes <= dominated:
+def _replace(place: _Place, code: int) -> None:
+    """A change of this code is about to stand for everything dominated at this place and below.
+
+    Where not all can go (a change of one entry, or of sources with ignored targets among them) only what is at hand goes;
+    the rest costs a few edges too many.
+    """
+    dominated = _DOMINATED[code]
+    alone = not (place.children or place.globs or place.covers)
+    if place.codes <= dominated and (alone or covers_below(code)):
         heard: _Groups | None = None if place.heard is None else {}
         place.wipe()
         place.heard = heard
         return
-    # Not all can go (ignored targets below a change of sources): only what is at hand, the rest costs a few edges too many.
-    for groups in (place.covers, place.points, place.heard or {}):
-        _drop(groups, dominated)
+    groups = [place.named, place.points]
+    if covers_below(code):
+        groups += [place.covers, place.heard or {}]
+    for own in groups:
+        _drop(own, dominated)
 
 
 def _drop(groups: dict[_C, Group], dominated: frozenset[_C]) -> None:

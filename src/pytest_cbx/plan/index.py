@@ -10,24 +10,35 @@ from typing import Generic, TypeAlias, TypeVar
 
 from pytest_cbx.plan.conflicts import CLASHES, Verdict, leaves_ignored, verdict
 from pytest_cbx.plan.model import Claim, Domain, Mode
-from pytest_cbx.plan.regions import DEEP, Region, Segment, advance, closure, containing, meet, patterns_meet, region
+from pytest_cbx.plan.regions import (
+    DEEP,
+    Region,
+    Segment,
+    advance,
+    closure,
+    containing,
+    leads_through,
+    meet,
+    patterns_meet,
+    region,
+)
 
 K = TypeVar("K", bound=Hashable)
 
 # A code says all that matters about a claim beside its pattern, so that equal codes at one place share one decision:
-# how it uses the file, whether it covers what is below, whether it leaves out ignored targets, whether its target is ignored.
+# how it uses the file, what it covers below, whether it leaves out ignored targets, whether its target is ignored.
 _MODES = tuple(Mode)
 _USES = {mode: use for use, mode in enumerate(_MODES)}
 _CHANGES = {use for mode, use in _USES.items() if mode in CLASHES[Domain.FILE][mode]}
 LIST = len(_MODES)
 """The other half of a DELETE: it meets only those who read the directory itself."""
-_USE, _BELOW, _LEAVES, _IGNORED = 7, 8, 16, 32
-CODES = 64
+_USE, _BELOW, _NAMED, _LEAVES, _IGNORED = 7, 8, 16, 32, 64
+CODES = 128
 
 
 def code_of(claim: Claim, covered: Region, use: int) -> int:
     """The code of one region of a FILE claim."""
-    below = _BELOW if covered.below else 0
+    below = _BELOW if covered.below else _NAMED if covered.named else 0
     return use | below | (_LEAVES if leaves_ignored(claim) else 0) | (_IGNORED if claim.ignored else 0)
 
 
@@ -48,7 +59,12 @@ def simplified(code: int) -> int:
 
 def covering(code: int) -> int:
     """The code of the same use of everything below."""
-    return code | _BELOW
+    return (code | _BELOW) & ~_NAMED
+
+
+def covers_below(code: int) -> bool:
+    """Whether claims of this code cover everything below their target."""
+    return bool(code & _BELOW)
 
 
 def _codes_clash(a: int, b: int) -> bool:
@@ -225,33 +241,38 @@ def _search(root: _Node[K], covered: Region, wanted: frozenset[int]) -> Iterator
     node = root
     segments = covered.segments
     for depth, name in enumerate(covered.prefix):
-        yield from _covering(node, wanted)
-        yield from _globs(node, segments[depth:], wanted)
+        yield from _covering(node, wanted, _BELOW | _NAMED)
+        yield from _globs(node, segments[depth:], covered.prefix[depth:], wanted)
         below = node.children.get(name)
         if below is None:
             return
         node = below
     if covered.tail:
-        yield from _covering(node, wanted)
-        yield from _globs(node, segments[len(covered.prefix) :], wanted)
+        yield from _covering(node, wanted, _BELOW | _NAMED)
+        yield from _globs(node, segments[len(covered.prefix) :], (), wanted)
         yield from _matching(node, covered, wanted)
-    elif covered.below:
+    elif covered.below or covered.named:
         yield from _subtree(node, wanted)
     else:
         yield from ((code, bucket) for code, bucket in node.own.items() if code in wanted)
 
 
-def _covering(node: _Node[K], wanted: frozenset[int]) -> Iterator[tuple[int, _Bucket[K]]]:
+def _covering(node: _Node[K], wanted: frozenset[int], reach: int) -> Iterator[tuple[int, _Bucket[K]]]:
     for code, bucket in node.own.items():
-        if code & _BELOW and code in wanted:
+        if code & reach and code in wanted:
             yield code, bucket
 
 
-def _globs(node: _Node[K], rest: tuple[Segment, ...], wanted: frozenset[int]) -> Iterator[tuple[int, _Bucket[K]]]:
-    """Globs that start at `node` and meet the pattern `rest` below it."""
+def _globs(
+    node: _Node[K], rest: tuple[Segment, ...], path: tuple[str, ...], wanted: frozenset[int]
+) -> Iterator[tuple[int, _Bucket[K]]]:
+    """Globs that start at `node` and meet the pattern `rest` below it, `path` being what it names plainly."""
     for tail, buckets in node.globs.items():
         for code, bucket in buckets.items():
-            if code in wanted and patterns_meet((*tail, DEEP) if code & _BELOW else tail, rest):
+            if code in wanted and (
+                patterns_meet((*tail, DEEP) if code & _BELOW else tail, rest)
+                or (code & _NAMED and leads_through(tail, path))
+            ):
                 yield code, bucket
 
 
@@ -279,12 +300,12 @@ def _matching(node: _Node[K], covered: Region, wanted: frozenset[int]) -> Iterat
             if not reached:
                 continue
             if len(tail) in reached:
-                if covered.below:
+                if covered.below or covered.named:
                     yield from _subtree(child, wanted)
                     continue
                 yield from ((code, bucket) for code, bucket in child.own.items() if code in wanted)
             else:
-                yield from _covering(child, wanted)
+                yield from _covering(child, wanted, _BELOW)
             rests = [tail[state:] + ((DEEP,) if covered.below else ()) for state in reached]
             for other, buckets in child.globs.items():
                 for code, bucket in buckets.items():

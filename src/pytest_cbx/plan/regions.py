@@ -42,14 +42,18 @@ _EXTENDED = re.compile(r"[*?+@!]\(|[{}]|\[[^\]]*\[[:.=]")
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """The paths that one claim covers: those that match `prefix` + `tail`, and with `below` everything under them.
+    """The paths that one claim covers: those that match `prefix` + `tail`, and perhaps what is under them.
 
     `tail` is empty, or starts with a `Wild` and does not end with `**` (that is said by `below`).
+    `below`: everything under them too. `named`: of what is under them only that which another claim names: a path, a
+    tree, or a glob whose plain directories lead there. (Removing `a` matters to the reader of `a/b`. Writing `a.c` does
+    not matter to the reader of `**/*.py`, though `a.c/x.py` would match it.)
     """
 
     prefix: tuple[str, ...]
     tail: tuple[Segment, ...]
-    below: bool
+    below: bool = False
+    named: bool = False
 
     @property
     def segments(self) -> tuple[Segment, ...]:
@@ -60,13 +64,15 @@ class Region:
 def region(claim: Claim) -> Region:
     """The paths a FILE claim covers.
 
-    A claim that does more than read covers what is below its target too: creating or removing a directory matters to
-    whoever uses what is in it. SOURCES covers as TREE does; that it leaves out ignored targets is up to the caller.
+    A claim that does more than read covers what is named below its target too: creating or removing a directory matters
+    to whoever uses what is in it. SOURCES covers as TREE does; that it leaves out ignored targets is up to the caller.
     """
-    below = claim.mode is not Mode.READ or claim.scope is Scope.TREE or claim.scope is Scope.SOURCES
+    if claim.scope is Scope.TREE or claim.scope is Scope.SOURCES:
+        return Region(split(claim.target), (), True, False)
+    changes = claim.mode is not Mode.READ
     if claim.scope is Scope.GLOB:
-        return _glob_region(claim.target, below)
-    return Region(split(claim.target), (), below)
+        return _glob_region(claim.target, changes)
+    return Region(split(claim.target), (), False, changes)
 
 
 def containing(inner: Region) -> Region:
@@ -76,8 +82,8 @@ def containing(inner: Region) -> Region:
     else:
         prefix, tail = inner.prefix[:-1], ()
     if tail and tail[-1] is DEEP:
-        return Region(prefix, tail[:-1], below=True) if len(tail) > 1 else Region(prefix, (), below=True)
-    return Region(prefix, tail, below=False)
+        return Region(prefix, tail[:-1], below=True)
+    return Region(prefix, tail)
 
 
 def split(path: str) -> tuple[str, ...]:
@@ -92,7 +98,8 @@ def split(path: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=8192)
-def _glob_region(pattern: str, below: bool) -> Region:
+def _glob_region(pattern: str, changes: bool) -> Region:
+    below = False
     segments: list[Segment] = []
     for part in split(pattern):
         if part.count("{") != part.count("}"):
@@ -107,7 +114,9 @@ def _glob_region(pattern: str, below: bool) -> Region:
     literal = 0
     while literal < len(segments) and isinstance(segments[literal], str):
         literal += 1
-    return Region(tuple(str(part) for part in segments[:literal]), tuple(segments[literal:]), below)
+    return Region(
+        tuple(str(part) for part in segments[:literal]), tuple(segments[literal:]), below, changes and not below
+    )
 
 
 def _segments(part: str) -> tuple[Segment, ...]:
@@ -177,12 +186,21 @@ def meet(a: Region, b: Region) -> bool:
         if len(x) == len(y):
             return x == y
         if len(x) < len(y):
-            return a.below and y[: len(x)] == x
-        return b.below and x[: len(y)] == y
+            return (a.below or a.named) and y[: len(x)] == x
+        return (b.below or b.named) and x[: len(y)] == y
     shared = min(len(a.prefix), len(b.prefix))
     if a.prefix[:shared] != b.prefix[:shared]:
         return False
-    return patterns_meet(a.segments[shared:], b.segments[shared:])
+    return (
+        patterns_meet(a.segments[shared:], b.segments[shared:])
+        or (a.named and leads_through(a.segments[shared:], b.prefix[shared:]))
+        or (b.named and leads_through(b.segments[shared:], a.prefix[shared:]))
+    )
+
+
+def leads_through(pattern: tuple[Segment, ...], path: tuple[str, ...]) -> bool:
+    """Whether the path, or a directory on its way, matches the pattern."""
+    return patterns_meet((*pattern, DEEP), path)
 
 
 @lru_cache(maxsize=65536)

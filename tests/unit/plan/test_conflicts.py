@@ -81,6 +81,10 @@ CONFLICTS = [
     ("glob read @(src|lib)/*", "write lib/b.py", "lib/b.py: write after read"),
     ("glob read f[0-9]", "write f7", "f7: write after read"),
     ("glob read f[[:digit:]]", "write f7", "f7: write after read"),
+    # a directory that a glob's plain part leads through
+    ("delete src", "glob read src/**/*.py", "src: read after delete"),
+    ("delete src/lib", "glob read src/lib/*/x.py", "src/lib: read after delete"),
+    ("glob delete s*", "glob read src/**/*.py", "src/**/*.py: read after delete"),
     # outside the workspace
     ("write /etc/hosts", "read /etc/**", "/etc/hosts: read after write"),
     ("write /**", "read src/a.py", "src/a.py: read after write"),
@@ -104,6 +108,8 @@ NO_CONFLICTS = [
     ("delete src/a.py", "write src/b.py"),
     ("delete src/lib/a.py", "read src"),
     ("glob write src/*.py", "read src/lib/a.py"),
+    ("write src/a.c", "glob read src/**/*.py"),
+    ("glob write src/*.c", "glob read src/**/*.py"),
     ("glob write src/*.py", "read src/a.c"),
     ("glob write *.py", "glob read *.c"),
     ("glob write src/**/*.py", "glob read tests/**"),
