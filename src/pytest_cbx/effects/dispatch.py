@@ -53,6 +53,8 @@ def run(walker: Walker, fields: list[Field], *, operands: int = 0) -> Field:
 def program(walker: Walker, name: str, arguments: list[Field], *, operands: int = 0) -> Field:
     """Run a program by its base name."""
     spec = programs().get(name)
+    if spec is None and name.startswith("git-") and name[4:] in compile_entry(programs()["git"]).commands:
+        return program(walker, "git", [Field(name[4:]), *arguments])
     walker.program(name, known=spec is not None)
     if spec is None:
         walker.doubt(f"the program {name} is not in the catalogue" if name else "an empty program name", name)

@@ -51,8 +51,8 @@ class Call:
             return
         if target.known and target.text == "-" and self.entry.dash == "stream":
             return
-        if scope == "into":
-            self._into(kind, target, why)
+        if scope in ("into", "into-tree"):
+            self._into(kind, target, why, tree=scope == "into-tree")
             return
         places = resolve(target, self.base, self.host.context, scope)
         if places is None:
@@ -81,19 +81,23 @@ class Call:
                 return parsed.value(*names)
         return None
 
-    def _into(self, kind: Kind, target: Field, why: str) -> None:
-        if not target.text.endswith("/"):
-            self.touch(kind, target, why=why)
-        operands = self.parsed.operands
-        sources = [operand for operand in operands if operand is not target]
+    def _into(self, kind: Kind, target: Field, why: str, *, tree: bool) -> None:
+        """A destination: the target itself, unless it is surely a directory, and each source's name in it."""
+        sources = [operand for operand in self.parsed.operands if operand is not target]
+        directory = target.text.endswith("/") or len(sources) > 1
+        scope = "tree" if tree else "path"
+        if not directory:
+            self.touch(kind, target, scope, why)
+            if tree:
+                return
         for source in sources:
             name = name_of(source)
             if name.known and name.text in ("", ".", ".."):
                 self.touch(kind, target, "tree", why)
             elif name.unknown:
-                self.touch(kind, target, "children", why)
+                self.touch(kind, target, "tree" if tree else "children", why)
             else:
-                self.touch(kind, join(target, name), why=why)
+                self.touch(kind, join(target, name), scope, why)
 
     # --- applying the entry --------------------------------------------------------------------------
 
