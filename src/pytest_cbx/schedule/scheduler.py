@@ -145,6 +145,9 @@ class Scheduler:
                 self._now = now
         self._on_time(now)
         self._fill(now)
+        while self._locks.next_deadline() <= now:  # a lock time-out of 0 s ends as soon as it begins
+            self._on_time(now)
+            self._fill(now)
         self._wake()
         if self._leaving:
             self._forget_clients()
