@@ -24,13 +24,11 @@ from pytest_cbx.engine.protocol import (
     JoinSpec,
     Observed,
     Queued,
-    Refused,
     Retrying,
     Started,
     Submission,
     Welcome,
 )
-from pytest_cbx.errors import EngineLost
 from pytest_cbx.events import AnyEvent
 from pytest_cbx.plan.model import EdgeKind, Plan
 from pytest_cbx.tier import Tier
@@ -226,8 +224,6 @@ class Runner:
             case Observed():
                 if self.watch.event is not None:
                     self.watch.event(_DECODER.decode(message.event))
-            case Refused():
-                raise EngineLost(f"the engine closed the connection: {message.reason}")
             case Retrying() | _:
                 pass
 

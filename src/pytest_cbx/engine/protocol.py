@@ -205,9 +205,9 @@ class Finished(Message, frozen=True, kw_only=True):
 
 
 class Observed(Message, frozen=True, kw_only=True):
-    """One event, for those who subscribed; encoded as in `events.py`."""
+    """One event, for those who subscribed; as JSON in the form of `events.py`."""
 
-    event: msgspec.Raw
+    event: bytes
 
 
 class Farewell(Message, frozen=True, kw_only=True):

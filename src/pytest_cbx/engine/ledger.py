@@ -1,0 +1,67 @@
+"""What the engine knows of each client and each command."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pytest_cbx.engine.framing import Connection
+from pytest_cbx.engine.protocol import CommandSpec, FromClient, JoinSpec, Message
+from pytest_cbx.errors import ProtocolError
+from pytest_cbx.execute.model import Exit
+from pytest_cbx.schedule.model import ClientId, TaskId
+
+
+@dataclass(slots=True)
+class Command:
+    """One command (or join) of a client."""
+
+    id: TaskId
+    client: ClientId
+    spec: CommandSpec | JoinSpec
+    submitted: float
+    """Clock of the loop."""
+    descriptors: tuple[int, int, int] | None = None
+    attempts: int = 0
+    slot: int = -1
+    started_at: float = 0.0
+    """Unix seconds of the last attempt."""
+    queued: float = 0.0
+    """Seconds from submission to the first start."""
+    waited_for: dict[str, None] = field(default_factory=dict)
+    exit: Exit | None = None
+    failure: str = ""
+    """Why it could not be started."""
+    ended: float = 0.0
+    """Clock of the loop when it was over; 0 before."""
+
+
+@dataclass(slots=True)
+class Session:
+    """One client."""
+
+    id: ClientId
+    connection: Connection[FromClient]
+    name: str = ""
+    pid: int = 0
+    parent: TaskId | None = None
+    greeted: bool = False
+    settled: bool = False
+    subscribed: bool = False
+    leaving: bool = False
+    environments: dict[int, dict[bytes, bytes]] = field(default_factory=dict)
+    commands: dict[int, TaskId] = field(default_factory=dict)
+    """Task of each of the client's own ids."""
+    live: set[TaskId] = field(default_factory=set)
+    """Commands and joins that are not over."""
+
+    def post(self, message: Message) -> None:
+        """Put a message in line. A client that does not read is given up; whoever caused the message is not to blame."""
+        try:
+            self.connection.queue(message)
+        except ProtocolError:
+            self.connection.closed = True
+
+    @property
+    def shown(self) -> str:
+        """For people who wait for it."""
+        return f"{self.name}, pid {self.pid}"

@@ -1,0 +1,206 @@
+"""The engine's loop: sockets, scheduler and executor in one thread."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import selectors
+import signal
+import socket
+import struct
+import sys
+import time
+import traceback
+from pathlib import Path
+from types import FrameType
+
+from pytest_cbx.engine.dispatcher import Dispatcher
+from pytest_cbx.engine.framing import FROM_CLIENT, Connection
+from pytest_cbx.engine.ledger import Session
+from pytest_cbx.engine.places import Rendezvous
+from pytest_cbx.engine.protocol import FromClient, Refused
+from pytest_cbx.engine.sweep import kill_of_dead_engines
+from pytest_cbx.errors import ProtocolError
+from pytest_cbx.execute.executor import Executor
+
+FIRST_CLIENT_PATIENCE = 10.0
+"""Seconds that an engine waits for the client that started it."""
+_CREDENTIALS = struct.Struct("3i")
+_LISTENER, _WAKEUP = "listener", "wakeup"
+
+
+class Server:
+    """Serves one work tree until its last client has left."""
+
+    def __init__(self, place: Rendezvous, workspace: Path) -> None:
+        self._place = place
+        self._token = f"{place.tree}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._selector = selectors.DefaultSelector()
+        self._sessions: dict[int, Session] = {}
+        self._next_client = 1
+        self._executor = Executor()
+        self._dispatcher = Dispatcher(self._token, workspace, self._executor, self._others)
+        self._listener: socket.socket | None = None
+        self._wakeup_in, self._wakeup_out = socket.socketpair()
+        self._stopping = ""
+        self._served = False
+
+    def serve(self) -> None:
+        """Run until nobody is left, or a signal ends it. All instances are dead on return."""
+        kill_of_dead_engines(self._place.tree, living=self._token)
+        self._listen_to_signals()
+        self._listener = self._listen()
+        patience = time.monotonic() + FIRST_CLIENT_PATIENCE
+        try:
+            while not self._stopping:
+                self._turn(patience)
+                if not self._sessions and (self._served or time.monotonic() > patience):
+                    self._stopping = "the last client left"
+        except Exception:
+            self._stopping = f"internal error, please report it; the traceback is in {self._place.log}"
+            traceback.print_exc(file=sys.stderr)
+            with contextlib.suppress(OSError):
+                os.link(self._place.log, self._place.log.with_suffix(f".{os.getpid()}.log"))
+        finally:
+            self._stop_listening()
+            self._end()
+
+    # --- the loop ----------------------------------------------------------------------------------------
+
+    def _turn(self, patience: float) -> None:
+        """Wait for something to happen, and let it."""
+        for key, events in self._selector.select(self._timeout(patience)):
+            if key.data is _WAKEUP:
+                with contextlib.suppress(BlockingIOError):
+                    self._wakeup_in.recv(4096)
+            elif key.data is _LISTENER:
+                self._accept(key.fileobj)  # type: ignore[arg-type]
+            else:
+                self._talk(key.data, events)
+        self._dispatcher.advance()
+        if self._dispatcher.ending:
+            self._stop_listening()
+        for session in list(self._sessions.values()):
+            self._attend(session)
+
+    def _others(self, session: Session) -> bool:
+        return any(other is not session for other in self._sessions.values())
+
+    def _timeout(self, patience: float) -> float | None:
+        dues = [due for due in (self._executor.next_due(), self._dispatcher.next_wake()) if due is not None]
+        if not self._served:
+            dues.append(patience)
+        return max(0.0, min(dues) - time.monotonic()) if dues else None
+
+    def _talk(self, session: Session, events: int) -> None:
+        if not events & selectors.EVENT_READ or session.connection.closed:
+            return
+        try:
+            for message in session.connection.receive():
+                self._dispatcher.take(session, message)
+                self._served = self._served or session.settled
+        except ProtocolError as error:
+            self._refuse(session, str(error))
+
+    def _attend(self, session: Session) -> None:
+        """Send what waits for a client, and let it go when it is gone."""
+        connection = session.connection
+        if not connection.closed:
+            connection.flush()
+        if connection.closed or (session.leaving and not session.live and not connection.wants_to_write):
+            self._drop(session)
+            return
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if connection.wants_to_write else 0)
+        if self._selector.get_key(connection.socket).events != events:
+            self._selector.modify(connection.socket, events, session)
+
+    # --- clients come and go -----------------------------------------------------------------------------
+
+    def _accept(self, listener: socket.socket) -> None:
+        try:
+            sock, _ = listener.accept()
+        except OSError:
+            return
+        sock.setblocking(False)
+        connection: Connection[FromClient] = Connection(sock, FROM_CLIENT)
+        session = Session(id=self._dispatcher.client_id(self._next_client), connection=connection)
+        self._next_client += 1
+        self._sessions[session.id] = session
+        self._selector.register(sock, selectors.EVENT_READ, session)
+        uid = _peer_uid(sock)
+        if uid is not None and uid != os.getuid():
+            self._refuse(session, f"this engine serves the user with id {os.getuid()}, not {uid}")
+
+    def _refuse(self, session: Session, reason: str) -> None:
+        with contextlib.suppress(ProtocolError):
+            session.connection.queue(Refused(reason=reason))
+        session.connection.flush()
+        session.connection.closed = True
+
+    def _drop(self, session: Session) -> None:
+        del self._sessions[session.id]
+        self._selector.unregister(session.connection.socket)
+        session.connection.close()
+        self._dispatcher.forget(session)
+
+    # --- beginning and end ---------------------------------------------------------------------------------
+
+    def _listen(self) -> socket.socket:
+        """Bind under a name of our own and rename: the socket's real name always answers."""
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        temporary = self._place.directory / f"new.{os.getpid()}"
+        temporary.unlink(missing_ok=True)
+        listener.bind(os.fspath(temporary))
+        os.chmod(temporary, 0o600)
+        listener.listen(128)
+        listener.setblocking(False)
+        os.rename(temporary, self._place.socket)
+        self._selector.register(listener, selectors.EVENT_READ, _LISTENER)
+        return listener
+
+    def _stop_listening(self) -> None:
+        """From here on a new client starts an engine of its own, which waits for our lock."""
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            self._place.socket.unlink(missing_ok=True)
+            self._selector.unregister(listener)
+            listener.close()
+
+    def _listen_to_signals(self) -> None:
+        self._wakeup_in.setblocking(False)
+        self._wakeup_out.setblocking(False)
+        self._selector.register(self._wakeup_in, selectors.EVENT_READ, _WAKEUP)
+        signal.set_wakeup_fd(self._wakeup_out.fileno(), warn_on_full_buffer=False)
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            self._stopping = f"signal {signal.Signals(number).name}"
+
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, stop)
+        # The wake-up descriptor is written only for signals that have a handler in Python.
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)
+
+    def _end(self) -> None:
+        self._executor.kill_everything()
+        self._dispatcher.say_goodbye(self._stopping)
+        for session in list(self._sessions.values()):
+            session.connection.socket.setblocking(True)
+            session.connection.socket.settimeout(1.0)
+            with contextlib.suppress(ProtocolError, OSError):
+                session.connection.queue(Refused(reason=f"the engine ended: {self._stopping}"))
+                session.connection.flush()
+            session.connection.close()
+        signal.set_wakeup_fd(-1)
+        self._wakeup_in.close()
+        self._wakeup_out.close()
+        self._selector.close()
+
+
+def _peer_uid(sock: socket.socket) -> int | None:
+    """The user at the other end; None where the platform does not tell (the directory's mode keeps others out)."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return None
+    raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _, uid, _ = _CREDENTIALS.unpack(raw)
+    return int(uid)

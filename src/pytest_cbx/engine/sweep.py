@@ -1,0 +1,50 @@
+"""Finding and killing what an engine left behind: every process carries its engine's token in CBX_INSTANCE."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from pytest_cbx.execute import processes
+from pytest_cbx.execute.processes import Stat
+
+PATIENCE = 5.0
+
+
+def kill_of_engine(token: str, *, sessions: frozenset[int] = frozenset()) -> list[Stat]:
+    """Kill every process that carries this engine's token, or is in one of these sessions."""
+    return _kill(lambda marker: any(part.startswith(f"{token}.") for part in marker.split(":")), sessions)
+
+
+def kill_of_dead_engines(tree: str, living: str) -> list[Stat]:
+    """Kill what engines of a work tree left behind that live no more.
+
+    Only the holder of the work tree's lock may ask for it: every engine but its own, `living`, is dead then.
+    """
+
+    def orphaned(marker: str) -> bool:
+        return any(part.startswith(f"{tree}-") and not part.startswith(f"{living}.") for part in marker.split(":"))
+
+    return _kill(orphaned, frozenset())
+
+
+def _kill(is_ours: Callable[[str], bool], sessions: frozenset[int]) -> list[Stat]:
+    """Returns what could not be killed."""
+    # Not ourselves, and nobody that we run inside of.
+    spared = set(_ancestors(os.getpid()))
+
+    def find() -> list[Stat]:
+        return [
+            stat
+            for stat in processes.all_processes()
+            if stat.pid not in spared and (stat.session in sessions or is_ours(processes.marker_of(stat.pid)))
+        ]
+
+    return processes.kill_all(find, PATIENCE)
+
+
+def _ancestors(pid: int) -> list[int]:
+    found = [pid]
+    while (stat := processes.stat_of(found[-1])) is not None and stat.parent > 1:
+        found.append(stat.parent)
+    return found

@@ -1,0 +1,123 @@
+"""From messages to the scheduler's and the executor's values, and back."""
+
+from __future__ import annotations
+
+from pytest_cbx.config.model import Priority
+from pytest_cbx.engine.ledger import Command, Session
+from pytest_cbx.engine.protocol import CommandSpec, Finished, JoinSpec, Settle
+from pytest_cbx.errors import ProtocolError
+from pytest_cbx.execute.machine import Machine
+from pytest_cbx.execute.model import Cause, InstanceSpec
+from pytest_cbx.schedule.model import Capacity, End, Status, Task, TaskId
+from pytest_cbx.tier import Tier
+
+NICENESS = {Priority.LOW: 5, Priority.DEFERRED: 10}
+"""How far a command of low priority stands back for the others at the processor."""
+
+
+def capacity_of(settle: Settle, machine: Machine) -> Capacity:
+    """What an engine with these settings hands out on this machine."""
+    fitting = int(machine.cpus / settle.limits.cpu_cores_per_instance)
+    jobs = settle.jobs or max(1, fitting)
+    return Capacity(
+        instances=settle.instances,
+        jobs=min(jobs, settle.instances.total_capacity_max),
+        cpus=max(machine.cpus, settle.jobs * settle.limits.cpu_cores_per_instance),
+        memory=int(machine.memory * (1 - settle.limits.safety_margin)),
+        spawn_rate=settle.limits.spawn_rate,
+        policy=settle.policy,
+    )
+
+
+def task_of(command: Command, session: Session) -> Task:
+    """The scheduler's view of a command.
+
+    Raises:
+        ProtocolError: it waits for a command that was never handed in.
+    """
+    spec = command.spec
+    needs, after = _ids(spec, spec.needs, session), _ids(spec, spec.after, session)
+    if isinstance(spec, JoinSpec):
+        return Task(
+            id=command.id, name=spec.name, tier=Tier.SAFE_PARALLEL, needs=needs, after=after, join=True, cpus=0.0
+        )
+    return Task(
+        id=command.id,
+        name=spec.name,
+        tier=spec.tier,
+        claims=tuple(spec.claims),
+        needs=needs,
+        after=after,
+        cpus=spec.cpus,
+        memory=spec.memory,
+        priority=spec.priority,
+        score=spec.score,
+        seconds=spec.seconds,
+        path_seconds=spec.path_seconds,
+        retries=spec.retries,
+        lock_timeout=spec.lock_timeout,
+        parent=session.parent,
+    )
+
+
+def _ids(spec: CommandSpec | JoinSpec, numbers: list[int], session: Session) -> tuple[TaskId, ...]:
+    try:
+        return tuple(session.commands[number] for number in numbers)
+    except KeyError as error:
+        raise ProtocolError(f'"{spec.name}" waits for command {error}, which was never handed in') from None
+
+
+def instance_of(
+    command: Command, spec: CommandSpec, session: Session, marker: str, settle: Settle | None
+) -> InstanceSpec:
+    """What the executor is to start."""
+    variables = {**session.environments[spec.environment], **spec.extra_env}
+    outer = variables.get(b"CBX_INSTANCE", b"")
+    variables[b"CBX_INSTANCE"] = marker.encode() + (b":" + outer if outer else b"")
+    return InstanceSpec(
+        argv=tuple(spec.argv),
+        cwd=spec.cwd,
+        umask=spec.umask,
+        environment=variables,
+        marker=marker,
+        stdout=spec.stdout,
+        stderr=spec.stderr,
+        descriptors=command.descriptors,
+        memory=spec.memory,
+        open_files=settle.limits.file_descriptors_max if settle else 1024,
+        niceness=NICENESS.get(spec.priority, 0),
+        timeout=spec.timeout,
+        grace=spec.grace,
+    )
+
+
+def finished(command: Command, spec: CommandSpec, decision: End, holders: list[str]) -> Finished:
+    """The message that ends a command."""
+    done = command.exit
+    reason = decision.reason if decision.status is not Status.FAILED else ""
+    if decision.status is Status.LOCK_TIMEOUT:
+        reason = f"waited {spec.lock_timeout:g} s for {decision.reason}"
+    if command.failure:
+        reason = command.failure
+    elif done is not None and decision.status is not Status.PASSED and done.cause is not Cause.EXIT:
+        reason = done.reason
+    elif not reason and decision.status is Status.FAILED and done is None:
+        reason = decision.reason
+    return Finished(
+        id=spec.id,
+        status=decision.status.value,
+        reason=reason,
+        exit_code=done.exit_code if done else None,
+        signal=done.signal if done else 0,
+        cause=done.cause.value if done else ("start-failed" if command.failure else ""),
+        attempts=command.attempts,
+        started_at=command.started_at,
+        ended_at=command.started_at + done.wall_s if done else command.started_at,
+        queued_s=command.queued,
+        wall_s=done.wall_s if done else 0.0,
+        cpu_s=done.cpu_s if done else 0.0,
+        max_rss=done.max_rss if done else 0,
+        slot=command.slot,
+        waited_for=list(dict.fromkeys([*command.waited_for, *holders])),
+        leaks=list(done.leaks) if done else [],
+    )
