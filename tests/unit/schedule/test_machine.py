@@ -85,5 +85,5 @@ class Machine(RuleBasedStateMachine):
             self.world.drain(Random(2))
 
 
-Machine.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
+Machine.TestCase.settings = settings(stateful_step_count=40)
 TestMachine = Machine.TestCase

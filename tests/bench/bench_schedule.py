@@ -1,0 +1,128 @@
+"""How long the scheduler takes: run `python tests/bench/bench_schedule.py`.
+
+Each line: what, tasks, processor seconds in all, microseconds a task and an event, virtual seconds of the run.
+Times are this machine's; nothing in the suite depends on them.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Callable
+from random import Random
+
+from pytest_cbx.config.model import Instances
+from pytest_cbx.effects.model import Scope
+from pytest_cbx.plan.model import Claim, Domain, Mode
+from pytest_cbx.schedule.model import (
+    Capacity,
+    ClientId,
+    Decision,
+    Ended,
+    Event,
+    Start,
+    Submit,
+    Task,
+    TaskId,
+    Tick,
+    Wake,
+)
+from pytest_cbx.schedule.scheduler import Scheduler
+from pytest_cbx.tier import Tier
+
+TASKS = 10_000
+CAPACITY = Capacity(instances=Instances(), jobs=30, cpus=16.0, memory=2**40, spawn_rate=1e9)
+
+
+def file(mode: Mode, path: str, scope: Scope = Scope.PATH) -> Claim:
+    return Claim(domain=Domain.FILE, mode=mode, target=path, scope=scope)
+
+
+def flood(random: Random) -> list[Task]:
+    return [Task(id=TaskId(number), name="true", tier=Tier.SAFE_PARALLEL) for number in range(TASKS)]
+
+
+def linters(random: Random) -> list[Task]:
+    claims = (
+        file(Mode.READ, ".", Scope.SOURCES),
+        Claim(domain=Domain.FILE, mode=Mode.CACHE, target=".cache", scope=Scope.TREE, ignored=True),
+    )
+    return [Task(id=TaskId(number), name="lint", tier=Tier.SAFE_PARALLEL, claims=claims) for number in range(TASKS)]
+
+
+def joined(random: Random) -> list[Task]:
+    """Layers of 49 tasks and a join; five claims each: three reads from a pool of paths, two outputs of its own."""
+    tasks: list[Task] = []
+    gate: TaskId | None = None
+    layer: list[TaskId] = []
+    for number in range(TASKS):
+        one = TaskId(number)
+        if len(layer) == 49:
+            tasks.append(Task(id=one, name="join", tier=Tier.SAFE_PARALLEL, join=True, after=tuple(layer)))
+            gate, layer = one, []
+            continue
+        reads = [file(Mode.READ, f"src/p{random.randrange(200)}/m{random.randrange(50)}.py") for _ in range(3)]
+        writes = [file(Mode.WRITE, f"build/p{number}/out{part}") for part in range(2)]
+        tier = Tier.CONDITIONAL_PARALLEL if number % 3 else Tier.SAFE_PARALLEL
+        after = (gate,) if gate is not None and number % 2 else ()
+        tasks.append(Task(id=one, name=f"t{number}", tier=tier, claims=(*reads, *writes), after=after))
+        layer.append(one)
+    return tasks
+
+
+def writers(random: Random) -> list[Task]:
+    claims = (file(Mode.WRITE, "a"),)
+    return [Task(id=TaskId(number), name="w", tier=Tier.SEQUENTIAL_REQUIRED, claims=claims) for number in range(TASKS)]
+
+
+def mixed(random: Random) -> list[Task]:
+    """One writer among twenty readers of everything, none ordered beforehand."""
+    reads, writes = (file(Mode.READ, ".", Scope.TREE),), (file(Mode.WRITE, "a"),)
+    return [
+        Task(
+            id=TaskId(number),
+            name="m",
+            tier=Tier.SEQUENTIAL_REQUIRED,
+            claims=writes if random.random() < 0.05 else reads,
+        )
+        for number in range(TASKS)
+    ]
+
+
+def run(name: str, make: Callable[[Random], list[Task]]) -> None:
+    random = Random(1)
+    tasks = make(random)
+    scheduler = Scheduler(CAPACITY, jitter=random.random)
+    agenda: list[tuple[float, int, Event]] = []
+    serial = events = 0
+    now = spent = 0.0
+
+    def feed(event: Event) -> None:
+        nonlocal serial, spent, events
+        begin = time.process_time()
+        decisions: list[Decision] = scheduler.handle(event, now)
+        spent += time.process_time() - begin
+        events += 1
+        for decision in decisions:
+            serial += 1
+            if isinstance(decision, Start):
+                heapq.heappush(agenda, (now + random.random(), serial, Ended(task=decision.task, passed=True)))
+            elif isinstance(decision, Wake):
+                heapq.heappush(agenda, (decision.at, serial, Tick()))
+
+    feed(Submit(client=ClientId(1), tasks=tuple(tasks)))
+    while agenda:
+        now, _, event = heapq.heappop(agenda)
+        feed(event)
+    print(
+        f"{name:28} {len(tasks):6} tasks {spent:7.3f} s {spent / len(tasks) * 1e6:7.1f} µs a task "
+        f"{spent / events * 1e6:7.1f} µs an event {now:8.0f} virtual s"
+    )
+
+
+if __name__ == "__main__":
+    run("flood without claims", flood)
+    run("readers of all sources", linters)
+    run("joins, five claims each", joined)
+    run("writers of one file", writers)
+    run("readers and writers", mixed)
