@@ -12,7 +12,7 @@ of edges near n · claims however many commands meet:
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from pytest_cbx.plan.conflicts import CLASHES
 from pytest_cbx.plan.index import CODE_CLASHES, CODES, changes, covering, covers_below, is_list, parts, simplified
@@ -89,10 +89,13 @@ class _GlobPlace:
         return patterns_meet(self.pattern, rest) or (self.named and leads_through(self.pattern, path))
 
 
+_NOTHING: dict[Any, Any] = {}
+
+
 class _Place:
     """One path. `covers`, `named` and `points` are the groups of its own, by what they cover below.
 
-    `heard` is everything here and below, once somebody asked. `codes` has at least those that live here and below.
+    `heard` is everything here and below, once somebody asked. `codes` has, as bits, at least those that live here and below.
     """
 
     __slots__ = ("children", "codes", "covers", "globs", "heard", "named", "points")
@@ -102,13 +105,41 @@ class _Place:
 
     def wipe(self) -> None:
         """Forget what is here and below."""
-        self.children: dict[str, _Place] = {}
-        self.codes: set[int] = set()
-        self.covers: _Groups = {}
-        self.named: _Groups = {}
-        self.points: _Groups = {}
-        self.globs: dict[Region, _GlobPlace] = {}
+        # most places have one kind of group and nothing below: those that are empty share one dictionary, never written to
+        self.children: dict[str, _Place] = _NOTHING
+        self.codes = 0
+        self.covers: _Groups = _NOTHING
+        self.named: _Groups = _NOTHING
+        self.points: _Groups = _NOTHING
+        self.globs: dict[Region, _GlobPlace] = _NOTHING
         self.heard: _Groups | None = None
+
+    def child(self, name: str) -> _Place:
+        """The place of this name, made where there is none."""
+        below = self.children.get(name)
+        if below is None:
+            if self.children is _NOTHING:
+                self.children = {}
+            below = self.children[name] = _Place()
+        return below
+
+    def glob(self, covered: Region) -> _GlobPlace:
+        """The place of this glob, made where there is none."""
+        found = self.globs.get(covered)
+        if found is None:
+            if self.globs is _NOTHING:
+                self.globs = {}
+            found = self.globs[covered] = _GlobPlace(covered)
+        return found
+
+    def put(self, member: Member, code: int, covered: Region) -> None:
+        """Add to the groups of this place's own."""
+        kind = "covers" if covered.below else "named" if covered.named else "points"
+        groups: _Groups = getattr(self, kind)
+        if groups is _NOTHING:
+            groups = {}
+            setattr(self, kind, groups)
+        _add(groups, code, member)
 
 
 def _dominated(code: int) -> frozenset[int]:
@@ -127,6 +158,9 @@ def _dominated(code: int) -> frozenset[int]:
 
 
 _DOMINATED = tuple(_dominated(code) for code in range(CODES))
+_OTHERS = tuple(sum(1 << other for other in range(CODES) if other not in _DOMINATED[code]) for code in range(CODES))
+"""For each code, as bits, those that a change of it does not stand for."""
+_SIMPLIFIED = tuple(simplified(code) for code in range(CODES))
 _NAME_DOMINATED = {
     (domain, mode): frozenset(
         other for other in Mode if other in CLASHES[domain][mode] and CLASHES[domain][other] <= CLASHES[domain][mode]
@@ -153,7 +187,7 @@ class History:
             self._meet_name(claim, found)
             return
         for exact, covered in parts(claim):
-            wanted = CODE_CLASHES[simplified(exact)]
+            wanted = CODE_CLASHES[exact]
             for groups in _groups_met(self._root, covered):
                 for code, group in groups.items():
                     if code in wanted:
@@ -165,7 +199,7 @@ class History:
             self._add_name(node, claim)
             return
         for code, covered in parts(claim):
-            _add_file(self._root, (node, claim), simplified(code), covered)
+            _add_file(self._root, (node, claim), _SIMPLIFIED[code], covered)
 
     def _meet_name(self, claim: Claim, found: Found) -> None:
         if claim.target == "*":
@@ -235,16 +269,14 @@ def _heard(place: _Place) -> Iterable[_Groups]:
 
 def _heard_by_glob(place: _Place, covered: Region) -> Iterable[_Groups]:
     """Everything below this place that meets a glob; what covers the place itself is not included."""
-    glob = place.globs.get(covered)
-    if glob is not None and glob.heard is not None:
-        return (glob.heard,)
+    known = place.globs.get(covered)
+    if known is not None and known.heard is not None:
+        return (known.heard,)
     groups = list(_matching(place, covered))
     if len(groups) <= _FEW_PLACES:
         return [met for met in groups if met is not None]
-    if glob is None:
-        glob = place.globs[covered] = _GlobPlace(covered)
-    glob.heard = _merged(met for met in groups if met is not None)
-    return (glob.heard,)
+    heard = place.glob(covered).heard = _merged(met for met in groups if met is not None)
+    return (heard,)
 
 
 def _subtree(top: _Place) -> Iterator[_Groups]:
@@ -304,36 +336,29 @@ def _too_many_globs(place: _Place, covered: Region) -> bool:
 
 def _add_file(root: _Place, member: Member, code: int, covered: Region) -> None:
     place = root
-    segments = covered.segments
+    bit = 1 << code
     for depth, name in enumerate(covered.prefix):
-        _tell(place, member, code)
+        place.codes |= bit
+        if place.heard is not None:
+            _add(place.heard, code, member)
         if place.globs:
-            _tell_globs(place, member, code, segments[depth:], covered.prefix[depth:])
-        below = place.children.get(name)
-        if below is None:
-            below = place.children[name] = _Place()
-        place = below
-    if covered.tail:
-        _tell(place, member, code)
-        _tell_globs(place, member, code, segments[len(covered.prefix) :], ())
-        if _too_many_globs(place, covered):
-            _add(place.covers, covering(code), member)
-            return
-        glob = place.globs.get(covered)
-        if glob is None:
-            glob = place.globs[covered] = _GlobPlace(covered)
-        _add(glob.own, code, member)
-        return
-    if _DOMINATED[code]:
+            _tell_globs(place, member, code, covered.segments[depth:], covered.prefix[depth:])
+        place = place.children.get(name) or place.child(name)
+    if not covered.tail and _DOMINATED[code]:
         _replace(place, code)
-    _tell(place, member, code)
-    _add(place.covers if covered.below else place.named if covered.named else place.points, code, member)
-
-
-def _tell(place: _Place, member: Member, code: int) -> None:
-    place.codes.add(code)
+    place.codes |= bit
     if place.heard is not None:
         _add(place.heard, code, member)
+    if not covered.tail:
+        place.put(member, code, covered)
+        return
+    _tell_globs(place, member, code, covered.segments[len(covered.prefix) :], ())
+    if _too_many_globs(place, covered):
+        wider = covering(code)
+        place.codes |= 1 << wider
+        place.put(member, wider, Region(covered.prefix, (), below=True))
+    else:
+        _add(place.glob(covered).own, code, member)
 
 
 def _tell_globs(place: _Place, member: Member, code: int, rest: tuple[Segment, ...], path: tuple[str, ...]) -> None:
@@ -350,7 +375,7 @@ def _replace(place: _Place, code: int) -> None:
     """
     dominated = _DOMINATED[code]
     alone = not (place.children or place.globs or place.covers)
-    if place.codes <= dominated and (alone or covers_below(code)):
+    if not place.codes & _OTHERS[code] and (alone or covers_below(code)):
         heard: _Groups | None = None if place.heard is None else {}
         place.wipe()
         place.heard = heard

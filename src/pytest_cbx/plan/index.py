@@ -30,6 +30,7 @@ K = TypeVar("K", bound=Hashable)
 _MODES = tuple(Mode)
 _USES = {mode: use for use, mode in enumerate(_MODES)}
 _CHANGES = {use for mode, use in _USES.items() if mode in CLASHES[Domain.FILE][mode]}
+_USE_AND_RESTRICTION = {mode: (use, verdict(mode, Domain.FILE) is Verdict.RESTRICTED) for mode, use in _USES.items()}
 LIST = len(_MODES)
 """The other half of a DELETE: it meets only those who read the directory itself."""
 _USE, _BELOW, _NAMED, _LEAVES, _IGNORED = 7, 8, 16, 32, 64
@@ -85,8 +86,9 @@ CODE_CLASHES: tuple[frozenset[int], ...] = tuple(
 def parts(claim: Claim) -> tuple[tuple[int, Region], ...]:
     """The regions of a FILE claim with their codes: what it covers and, for a DELETE, the directories that hold it."""
     covered = region(claim)
-    main = (code_of(claim, covered, _USES[claim.mode]), covered)
-    if verdict(claim.mode, Domain.FILE) is not Verdict.RESTRICTED:
+    use, restricted = _USE_AND_RESTRICTION[claim.mode]
+    main = (code_of(claim, covered, use), covered)
+    if not restricted:
         return (main,)
     around = containing(covered)
     return main, (code_of(claim, around, LIST), around)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import takewhile
 from typing import TypeAlias
 
 from pytest_cbx.effects.model import Scope
@@ -23,6 +24,10 @@ class Wild:
     tokens: tuple[str | re.Pattern[str] | None, ...] = field(compare=False)
     """A character; a class as an expression for one character (`?` is one too); None for `*`."""
     expression: re.Pattern[str] = field(compare=False)
+    start: str = field(default="", compare=False)
+    """What every matching name starts with."""
+    end: str = field(default="", compare=False)
+    """What every matching name ends with."""
 
     def matches(self, name: str) -> bool:
         """Whether a plain name matches."""
@@ -155,7 +160,17 @@ def _wild(text: str) -> Segment:
     if all(isinstance(token, str) for token in tokens):
         return "".join(str(token) for token in tokens)
     expression = "".join(_expression(token) for token in tokens)
-    return Wild(text=text, tokens=tuple(tokens), expression=re.compile(expression, re.DOTALL))
+    return Wild(
+        text=text,
+        tokens=tuple(tokens),
+        expression=re.compile(expression, re.DOTALL),
+        start=_plain_start(tokens),
+        end=_plain_start(tokens[::-1])[::-1],
+    )
+
+
+def _plain_start(tokens: list[str | re.Pattern[str] | None]) -> str:
+    return "".join(takewhile(lambda token: isinstance(token, str), tokens))  # type: ignore[arg-type]
 
 
 def _character_class(body: str) -> re.Pattern[str]:
@@ -203,9 +218,20 @@ def leads_through(pattern: tuple[Segment, ...], path: tuple[str, ...]) -> bool:
     return patterns_meet((*pattern, DEEP), path)
 
 
-@lru_cache(maxsize=65536)
 def patterns_meet(a: tuple[Segment, ...], b: tuple[Segment, ...]) -> bool:
     """Whether some sequence of names matches both patterns."""
+    if a and b and (_apart(a[-1], b[-1]) or _apart(a[0], b[0])):
+        return False
+    return _paths_meet(a, b)
+
+
+def _apart(a: Segment, b: Segment) -> bool:
+    """Whether two segments at the same end of two patterns keep them from meeting."""
+    return a is not DEEP and b is not DEEP and not names_meet(a, b)
+
+
+@lru_cache(maxsize=65536)
+def _paths_meet(a: tuple[Segment, ...], b: tuple[Segment, ...]) -> bool:
     # Position pairs that can be reached together; each pair is looked at once, so the cost is len(a) · len(b).
     if not (DEEP in a or DEEP in b) and len(a) != len(b):
         return False
@@ -238,6 +264,10 @@ def names_meet(a: Segment, b: Segment) -> bool:
         return a == b if isinstance(b, str) else b.matches(a)
     if isinstance(b, str):
         return a.matches(b)
+    if not (a.start.startswith(b.start) or b.start.startswith(a.start)):
+        return False
+    if not (a.end.endswith(b.end) or b.end.endswith(a.end)):
+        return False
     return _wilds_meet(a, b)
 
 

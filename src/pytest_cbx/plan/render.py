@@ -32,12 +32,13 @@ def render_plan(plan: Plan, *, waits_max: int = 6) -> str:
     for edge in plan.edges:
         before.setdefault(edge.after, []).append(edge)
     width = min(_NAME_WIDTH_MAX, max(len(planned.request.name) for planned in plan.commands))
+    members = _members(plan)
     critical = set(plan.critical_path)
     for number, wave in enumerate(_waves(plan), 1):
         lines += ["", f"wave {number}"]
         for planned in wave:
             lines.append(_command(planned, width, planned.number in critical))
-            waits = list(_waits(before.get(planned.number, ()), names, before, len(plan.commands)))
+            waits = list(_waits(before.get(planned.number, ()), names, members))
             lines += [f"        ← {wait}" for wait in waits[:waits_max]]
             if len(waits) > waits_max:
                 lines.append(f"        ← … and {len(waits) - waits_max} more")
@@ -66,29 +67,28 @@ def _command(planned: Planned, width: int, critical: bool) -> str:
     return f"  {mark} {request.name:<{width}}  {tier:<11}  {duration(planned.seconds):>7}   priority {planned.score.total:.1f}"
 
 
-def _waits(edges: Iterable[Edge], names: list[str], before: dict[int, list[Edge]], commands: int) -> Iterator[str]:
+def _waits(edges: Iterable[Edge], names: list[str], members: dict[int, int]) -> Iterator[str]:
     """One line for each node waited for: its name, and the reason unless that only says it is needed."""
     for edge in sorted(edges, key=lambda edge: (edge.kind is not EdgeKind.NEEDS, edge.before)):
         if edge.kind is EdgeKind.NEEDS:
             yield f"needs {names[edge.before]}"
-        elif edge.before < commands:
-            yield f"{names[edge.before]}: {edge.reason}"
+        elif edge.before in members:
+            yield f"{members[edge.before]} commands: {edge.reason}"
         else:
-            members = _members(edge.before, before, commands)
-            yield f"{members} commands: {edge.reason}"
+            yield f"{names[edge.before]}: {edge.reason}"
 
 
-def _members(join: int, before: dict[int, list[Edge]], commands: int) -> int:
-    """How many commands a join stands for."""
-    seen: set[int] = set()
-    todo = [join]
-    while todo:
-        for edge in before.get(todo.pop(), ()):
-            if edge.before not in seen:
-                seen.add(edge.before)
-                if edge.before >= commands:
-                    todo.append(edge.before)
-    return sum(node < commands for node in seen)
+def _members(plan: Plan) -> dict[int, int]:
+    """For each join, how many commands it stands for."""
+    inside: dict[int, int] = {join.number: 0 for join in plan.joins}  # sets of commands, as bits
+    before: dict[int, list[int]] = {}
+    for edge in plan.edges:
+        if edge.after in inside:
+            before.setdefault(edge.after, []).append(edge.before)
+    for join in sorted(inside):  # a join is made after those it includes, so its number is higher
+        for node in before.get(join, ()):
+            inside[join] |= inside[node] if node in inside else 1 << node
+    return {join: commands.bit_count() for join, commands in inside.items()}
 
 
 def _waves(plan: Plan) -> list[list[Planned]]:
