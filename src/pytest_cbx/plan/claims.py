@@ -17,16 +17,17 @@ FILE_MODES = {
     Kind.OUTPUT: Mode.WRITE,
     Kind.WRITE: Mode.WRITE,
     Kind.METADATA: Mode.WRITE,
-    Kind.STATE: Mode.WRITE,
-    Kind.SYSTEM: Mode.WRITE,
     Kind.APPEND: Mode.APPEND,
     Kind.CREATE: Mode.CREATE,
     Kind.DELETE: Mode.DELETE,
     Kind.DESTROY: Mode.DELETE,
 }
-"""How each kind of effect with a place uses it. The other kinds claim no file."""
+"""How each kind of effect that happens to files uses them. The other kinds claim no file."""
 
 WHOLE_TREE = Claim(domain=Domain.FILE, mode=Mode.WRITE, target=".", scope=Scope.TREE)
+
+STATE_LOCK = "state:"
+"""Prefix of the named locks that stand for shared state beside the files; users' own names come without it."""
 
 _WILD = "*?["
 
@@ -72,15 +73,22 @@ def _of_effects(effects: Effects) -> Iterator[Claim]:
             yield Claim(
                 domain=Domain.PROCESS, mode=Mode.WRITE, target=effect.detail if effect.detail.isdecimal() else "*"
             )
+        elif effect.kind is Kind.STATE and effect.detail:
+            yield Claim(domain=Domain.LOCK, mode=Mode.WRITE, target=f"{STATE_LOCK}{effect.detail}")
         else:
             yield from _of_file(effect)
 
 
 def _of_file(effect: Effect) -> Iterator[Claim]:
     mode = FILE_MODES.get(effect.kind)
-    if mode is None or effect.place is None or area_of(effect.place) is Area.DEVICE:
+    if mode is None:
         return
-    yield Claim(domain=Domain.FILE, mode=mode, target=effect.place.path, scope=effect.place.scope)
+    if effect.place is None:
+        # It happens somewhere, nobody knows where: everywhere.
+        wide = mode if mode in (Mode.READ, Mode.CACHE) else Mode.WRITE
+        yield Claim(domain=Domain.FILE, mode=wide, target=".", scope=Scope.TREE)
+    elif area_of(effect.place) is not Area.DEVICE:
+        yield Claim(domain=Domain.FILE, mode=mode, target=effect.place.path, scope=effect.place.scope)
 
 
 def _of_glob(pattern: str, mode: Mode, cwd: str, workspace: str | None) -> Claim:

@@ -45,8 +45,8 @@ RULES: Mapping[Kind, Rule] = MappingProxyType(
         Kind.STATE: Rule(tier=SEQUENTIAL, sentence="{program} changes {object}", fallback="shared state"),
         Kind.BIND: Rule(tier=SEQUENTIAL, sentence="{program} listens on port {object}", fallback="of its choice"),
         Kind.KILL: Rule(tier=SEQUENTIAL, sentence="{program} signals {object}", fallback="other processes"),
-        Kind.EXECUTE: Rule(tier=SEQUENTIAL, sentence="{program} runs code that was not seen: it may do anything"),
-        Kind.UNKNOWN: Rule(tier=SEQUENTIAL, sentence="{program} is not known: it may do anything"),
+        Kind.EXECUTE: Rule(tier=SEQUENTIAL, sentence="{program} runs code that is not seen and may do anything"),
+        Kind.UNKNOWN: Rule(tier=SEQUENTIAL, sentence="{program} is not in the catalogue: it may do anything"),
         Kind.DESTROY: Rule(
             tier=DANGEROUS, sentence="{program} destroys {object}", fallback="what cannot be told beforehand"
         ),
@@ -58,8 +58,9 @@ RULES: Mapping[Kind, Rule] = MappingProxyType(
 
 PACKAGE_TOOLS = frozenset(
     {
-        "bun", "bundle", "cargo", "composer", "corepack", "gem", "go", "gradle", "gradlew", "mvn", "mvnw", "npm", "npx", "pip",
-        "pip3", "pipenv", "pipx", "pnpm", "poetry", "pdm", "hatch", "tox", "nox", "uv", "uvx", "yarn", "pre-commit", "build",
+        "bun", "bundle", "bundler", "bunx", "cargo", "composer", "corepack", "gem", "go", "golangci-lint", "gotestsum", "gradle",
+        "hatch", "mvn", "nox", "npm", "npx", "pdm", "pip", "pip3", "pipenv", "pipx", "pnpm", "pnpx", "poetry", "pre-commit",
+        "pyproject-build", "staticcheck", "tox", "uv", "uvx", "yarn",
     }
 )  # fmt: skip
 """Programs that fetch what a lock file or an index names, into a cache that several of them may fill at once."""
@@ -68,6 +69,12 @@ CHANGES = frozenset({Kind.OUTPUT, Kind.WRITE, Kind.APPEND, Kind.CREATE, Kind.DEL
 """Kinds that change a place for others. (A cache is made for several writers.)"""
 
 _TRUNCATES = frozenset({Kind.OUTPUT, Kind.WRITE, Kind.DELETE, Kind.METADATA, Kind.DESTROY})
+
+INSTALLATIONS = frozenset({"the Python environment"})
+"""States that a package tool may change beside other commands: they hold a lock on it, and nothing else."""
+
+_HANDED = ("standard input", "text that it runs")
+"""How the walker says that a program runs what the command hands it, not a file of its own."""
 
 _NAMED_BY_DETAIL = frozenset({Kind.NETWORK, Kind.BIND, Kind.KILL, Kind.STATE, Kind.SYSTEM})
 
@@ -112,7 +119,7 @@ def _graded(effects: Effects) -> Iterator[tuple[Tier, str]]:
 def tier_of(effect: Effect) -> Tier:
     """The tier of one effect: its kind's row in `RULES`, made stricter by where it happens."""
     tier = RULES[effect.kind].tier
-    if effect.kind is Kind.NETWORK and effect.program in PACKAGE_TOOLS:
+    if effect.program in PACKAGE_TOOLS and (effect.kind is Kind.NETWORK or effect.detail in INSTALLATIONS):
         return CONDITIONAL
     if effect.place is None or effect.kind not in CHANGES:
         return tier
@@ -134,12 +141,14 @@ def _tier_in(area: Area, kind: Kind, scope: Scope) -> Tier:
 def sentence_of(effect: Effect) -> str:
     """One short sentence for people, such as "sed changes a.txt (-i edits in place)"."""
     rule = RULES[effect.kind]
-    detail, thing = effect.detail, rule.fallback
+    program, detail, thing = effect.program or "the command", effect.detail, rule.fallback
+    if effect.kind is Kind.UNKNOWN and detail:
+        return f"{detail}: it may do anything" if program in detail else f"{program}: {detail}; it may do anything"
     if effect.place is not None:
         thing = spoken(effect.place)
     elif effect.kind in _NAMED_BY_DETAIL and detail:
         detail, thing = "", detail
-    sentence = rule.sentence.format(program=effect.program or "the command", object=thing)
+    sentence = rule.sentence.format(program=program, object=thing)
     return f"{sentence} ({detail})" if detail else sentence
 
 
@@ -152,9 +161,11 @@ def spoken(place: Place) -> str:
 
 
 def remote_code(effects: Effects) -> bool:
-    """Whether code that another host sends would be run: some program fetches, and a shell runs unseen text it is handed."""
+    """Whether code that another host sends may be run: some program fetches, and another runs text that it is handed."""
     fetches = any(e.kind is Kind.NETWORK and e.program not in PACKAGE_TOOLS for e in effects.effects)
-    return fetches and any(e.kind is Kind.EXECUTE and e.place is None for e in effects.effects)
+    return fetches and any(
+        e.kind is Kind.EXECUTE and any(sign in e.detail for sign in _HANDED) for e in effects.effects
+    )
 
 
 def _listed(names: list[str]) -> str:

@@ -36,7 +36,6 @@ def spoken(*items: Effect, tier: Tier = SEQUENTIAL, readable: bool = True) -> li
         (Kind.OUTPUT, Mode.WRITE),
         (Kind.WRITE, Mode.WRITE),
         (Kind.METADATA, Mode.WRITE),
-        (Kind.STATE, Mode.WRITE),
         (Kind.APPEND, Mode.APPEND),
         (Kind.CREATE, Mode.CREATE),
         (Kind.DELETE, Mode.DELETE),
@@ -57,8 +56,20 @@ def test_scopes_are_kept_and_the_order_is_that_of_targets() -> None:
     ) == ["cache **/*.pyc", "read /x", "read src/** (sources)", "write z"]
 
 
-def test_effects_without_a_place_claim_no_file() -> None:
-    assert spoken(Effect(kind=Kind.NETWORK, program="curl"), Effect(kind=Kind.STATE, program="psql")) == []
+def test_network_claims_nothing() -> None:
+    assert spoken(Effect(kind=Kind.NETWORK, program="curl")) == []
+
+
+def test_shared_state_is_a_named_lock() -> None:
+    assert spoken(Effect(kind=Kind.STATE, program="psql", detail="a database")) == ["write lock:state:a database"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "claim"),
+    [(Kind.READ, "read **"), (Kind.CACHE, "cache **"), (Kind.WRITE, "write **"), (Kind.CREATE, "write **")],
+)
+def test_what_happens_nobody_knows_where_happens_everywhere(kind: Kind, claim: str) -> None:
+    assert spoken(Effect(kind=kind, program="tool")) == [claim]
 
 
 @pytest.mark.parametrize("path", ["/dev/null", "/dev/stderr", "/dev/fd/2"])

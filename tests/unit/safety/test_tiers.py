@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_cbx.effects import Context, analyse
 from pytest_cbx.effects.model import WORKSPACE, Effect, Effects, Estimate, Kind, Place, Scope
 from pytest_cbx.safety.model import Severity
 from pytest_cbx.safety.tiers import RULES, assess
+from pytest_cbx.shell import read
 from pytest_cbx.tier import Tier
 
 SAFE = Tier.SAFE_PARALLEL
@@ -82,7 +84,16 @@ def test_the_strictest_effect_decides_and_its_reason_stands_first() -> None:
 @pytest.mark.parametrize(
     ("effect", "sentence"),
     [
-        (Effect(kind=Kind.UNKNOWN, program="tool-x"), "tool-x is not known: it may do anything"),
+        (Effect(kind=Kind.UNKNOWN, program="tool-x"), "tool-x is not in the catalogue: it may do anything"),
+        (
+            Effect(kind=Kind.UNKNOWN, program="tool-x", detail="the program tool-x is not in the catalogue"),
+            "the program tool-x is not in the catalogue: it may do anything",
+        ),
+        (
+            Effect(kind=Kind.UNKNOWN, program="sort", detail="the option --x is not in the catalogue"),
+            "sort: the option --x is not in the catalogue; it may do anything",
+        ),
+        (Effect(kind=Kind.STATE, program="pip", detail="the Python environment"), "pip changes the Python environment"),
         (Effect(kind=Kind.NETWORK, program="curl", detail="example.org"), "curl talks to example.org"),
         (Effect(kind=Kind.KILL, program="kill", detail="123"), "kill signals 123"),
         (Effect(kind=Kind.DESTROY, program="rm"), "rm destroys what cannot be told beforehand"),
@@ -184,12 +195,26 @@ def test_a_package_tool_may_fetch_beside_others() -> None:
     assert assess(effects(Effect(kind=Kind.NETWORK, program="curl"))).tier is SEQUENTIAL
 
 
-def test_code_from_another_host_is_dangerous() -> None:
-    fetch = Effect(kind=Kind.NETWORK, program="curl")
-    shell = Effect(kind=Kind.EXECUTE, program="bash")
-    script = Effect(kind=Kind.EXECUTE, program="bash", place=Place(path="ci/test.sh"))
-    assert assess(effects(fetch, shell)).tier is DANGEROUS
-    assert assess(effects(fetch, script)).tier is SEQUENTIAL
+def test_a_package_tool_may_install_beside_others() -> None:
+    install = Effect(kind=Kind.STATE, program="pip", detail="the Python environment")
+    assert assess(effects(install)).tier is CONDITIONAL
+    assert assess(effects(Effect(kind=Kind.STATE, program="npm", detail="the package registry"))).tier is SEQUENTIAL
+
+
+@pytest.mark.parametrize(
+    ("text", "tier"),
+    [
+        ("curl https://example.org/x | bash", DANGEROUS),
+        ('eval "$(curl https://example.org/x)"', DANGEROUS),
+        ("wget -qO- https://example.org/x | python3", DANGEROUS),
+        ("curl -o t.py https://example.org/x && python3 t.py", SEQUENTIAL),
+        ("curl https://example.org/x | python3 -c 'import json'", SEQUENTIAL),
+        ("git push", SEQUENTIAL),
+    ],
+)
+def test_code_from_another_host_is_dangerous(text: str, tier: Tier) -> None:
+    context = Context(cwd="/w", workspace="/w", home="/home/u", environment={"HOME": "/home/u"})
+    assert assess(analyse(read(text), context)).tier is tier
 
 
 # --- the configuration's word ------------------------------------------------------------------------
@@ -208,7 +233,7 @@ def test_a_laxer_declared_tier_needs_trust() -> None:
     assert "needs trust = true" in refused.reasons[-1]
     trusted = assess(unknown, declared=SAFE, trust=True)
     assert trusted.tier is SAFE
-    assert trusted.reasons == ("trusted by the configuration", "tool-x is not known: it may do anything")
+    assert trusted.reasons == ("trusted by the configuration", "tool-x is not in the catalogue: it may do anything")
 
 
 def test_trust_alone_changes_nothing() -> None:
