@@ -88,19 +88,25 @@ class Expander:
             return [field for variant in variants for field in self._fields(variant)]
         return self._fields(parts)
 
-    def one(self, word: Word) -> Field:
-        """The word as exactly one argument: no splitting, no patterns (assignments, `[[ ]]`, `case`, here-strings)."""
+    def one(self, word: Word, *, pattern: bool = False) -> Field:
+        """The word as exactly one argument: no splitting, no patterns (assignments, `[[ ]]`, `case`, here-strings).
+
+        `pattern`: its wildcards count (the patterns of `${x#p}` and `${x/p/s}`).
+        """
         pieces: list[Field] = []
         for part in word.parts:
             match part:
-                case Glob(pattern=pattern):
-                    pieces.append(Field(pattern))
+                case Glob(pattern=text):
+                    pieces.append(Field(text, Shape.PATTERN if pattern else Shape.KNOWN))
                 case Brace():
                     self._visit((part,))
                     pieces.append(UNKNOWN)
                 case _:
                     values = self._part(part)
-                    pieces.append(values[0].single() if len(values) == 1 else _joined(values))
+                    value = values[0].single() if len(values) == 1 else _joined(values)
+                    if pattern and value.known and isinstance(part, Parameter) and not part.quoted and wild(value.text):
+                        value = Field(value.text, Shape.PATTERN)
+                    pieces.append(value)
         return concat(pieces).single() if pieces else EMPTY
 
     def target(self, word: Word) -> Field:
@@ -214,7 +220,10 @@ class Expander:
             return self._plain(node)
         many = self._is_list(node)
         values = self._base(node)
-        arguments = [self.one(argument) for argument in node.arguments]
+        patterns = node.operator[:1] in "#%/"
+        arguments = [
+            self.one(argument, pattern=patterns and not index) for index, argument in enumerate(node.arguments)
+        ]
         if node.operator in (":", "/", "//") or node.length:
             for argument in node.arguments if node.operator == ":" else ():
                 self.arithmetic("".join(part.text for part in argument.parts if isinstance(part, Literal)))
@@ -326,10 +335,7 @@ class Expander:
             if not value.known and value.shape is not Shape.PATTERN:
                 return UNKNOWN
             return EMPTY if use_argument else argument
-        if value.unknown and not is_set:
-            result = UNKNOWN
-        else:
-            result = argument if use_argument else value
+        result = argument if use_argument else value
         if operator[-1] == "=":
             state.variables[node.name] = result
         return result

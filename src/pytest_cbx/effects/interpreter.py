@@ -22,7 +22,7 @@ class Call:
     __slots__ = ("assigned", "base", "chain", "fields", "host", "name", "output", "parsed", "readings")
 
     def __init__(self, host: Walker, name: str, fields: list[Field], entry: Entry) -> None:
-        self.host = host
+        self.host: Walker = host
         self.name = name
         """The program's name, for people and reasons."""
         self.fields = fields

@@ -53,8 +53,7 @@ def widen(pattern: str) -> str:
     while before != pattern:
         before, pattern = pattern, _EXTENDED.sub("*", pattern)
     pattern = _CLASS.sub("?", pattern)
-    pattern = "/".join(part if part == "**" else re.sub(r"\*{2,}", "*", part) for part in pattern.split("/"))
-    return pattern
+    return "/".join(part if part == "**" else re.sub(r"\*{2,}", "*", part) for part in pattern.split("/"))
 
 
 def resolve(value: Field, cwd: Field, context: Context, scope: str) -> list[Place] | None:

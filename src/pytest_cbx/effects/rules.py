@@ -56,16 +56,8 @@ def compile_rules(rules: Rules) -> tuple[Rule, ...]:
         when, unless, why = ((), (), "") if isinstance(rule, str) else (rule.when, rule.unless, rule.why)
         text = rule if isinstance(rule, str) else rule.do
         kind, scope, template = _effect(text)
-        compiled.append(
-            Rule(
-                kind=kind,
-                scope=scope,
-                template=template,
-                when=compile_conditions(when),
-                unless=compile_conditions(unless),
-                why=why,
-            )  # fmt: skip
-        )
+        conditions = {"when": compile_conditions(when), "unless": compile_conditions(unless)}
+        compiled.append(Rule(kind=kind, scope=scope, template=template, why=why, **conditions))
     return tuple(compiled)
 
 

@@ -157,10 +157,7 @@ def strip(value: Field, operator: str, argument: Field) -> Field:
         if operator[0] == "#":
             found = re.match(body, value.text, re.DOTALL)
             return Field(value.text[found.end() :] if found else value.text)
-        if longest:
-            starts = range(len(value.text) + 1)
-        else:
-            starts = range(len(value.text), -1, -1)
+        starts = range(len(value.text) + 1) if longest else range(len(value.text), -1, -1)
         for start in starts:
             if re.fullmatch(body, value.text[start:], re.DOTALL):
                 return Field(value.text[:start])

@@ -201,29 +201,29 @@ class Walker:
     def _compound(
         self, node: Group | Subshell | If | Loop | For | ArithmeticFor | Case | Conditional | Arithmetic
     ) -> Field:
+        output = EMPTY
         match node:
             case Group():
-                return self.script(node.body)
+                output = self.script(node.body)
             case Subshell():
                 with self.fork():
-                    return self.script(node.body)
+                    output = self.script(node.body)
             case If():
-                return self._if(node)
+                output = self._if(node)
             case Loop():
-                return self._loop(node.body, node.condition)
+                output = self._loop(node.body, node.condition)
             case For():
-                return self._for(node)
+                output = self._for(node)
             case ArithmeticFor():
                 self.expander.arithmetic(node.text, node.parts)
-                return self._loop(node.body)
+                output = self._loop(node.body)
             case Case():
-                return self._case(node)
+                output = self._case(node)
             case Conditional():
                 self._test(node.words)
-                return EMPTY
             case Arithmetic():
                 self.expander.arithmetic(node.text, node.parts)
-                return EMPTY
+        return output
 
     def _pipeline(self, node: Pipeline) -> Field:
         if len(node.commands) == 1:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pytest_cbx.effects.model import Kind
@@ -65,73 +67,109 @@ def _script(call: Call, text: str) -> None:
         call.doubt(f"the script could not be read: {error}")
 
 
+_BARE = frozenset("{};\n \t=dDgGhHnNpPxzF")
+_BRACKET = re.compile(r"\[\^?\]?(?:\[[:.=][^\]]*[:.=]\]|[^\]])*\]")
+_FILES = {"r": "r", "R": "r", "w": "w", "W": "w", "e": "e"}
+
+
 def actions(text: str) -> list[tuple[str, str]]:
-    """What a script does besides printing: ("w", file), ("r", file), ("e", command or ""). Raises `Unclear`."""
-    found: list[tuple[str, str]] = []
-    position = 0
-    while position < len(text):
-        position = _address(text, position)
-        if position >= len(text):
-            break
-        char = text[position]
-        position += 1
-        if char in "{};\n \t":
-            continue
-        if char == "#":
-            position = _line_end(text, position)
-        elif char in "=dDgGhHnNpPxzF":
-            continue
-        elif char in "qQlL":
-            while position < len(text) and text[position] in "0123456789 ":
-                position += 1
-        elif char in ":btTv":
-            while position < len(text) and text[position] not in "\n;}":
-                position += 1
-        elif char in "aic":
-            position = _text_end(text, position)
-        elif char in "rRwW":
-            end = _line_end(text, position)
-            found.append(("r" if char in "rR" else "w", text[position:end].strip(" \t")))
-            position = end
-        elif char == "e":
-            end = _line_end(text, position)
-            found.append(("e", text[position:end].strip()))
-            position = end
-        elif char == "s":
-            position = _substitution(text, position, found)
-        elif char == "y":
-            position = _delimited(
-                text, _delimited(text, position + 1, text[position : position + 1]), text[position : position + 1]
-            )
-        else:
-            raise Unclear(f"the command {char!r}")
+    """What a script does besides printing: ("w", file), ("r", file), ("e", command or ""). Raises `Unclear`.
+
+    In GNU sed 4.9 a delimiter inside a bracket expression does not end a regular expression; in other seds it does. What a
+    script does under the second reading, where that is a script at all, is added.
+    """
+    found = _Reader(text, brackets=True).read()
+    if "[" in text:
+        with suppress(Unclear):
+            found += [action for action in _Reader(text, brackets=False).read() if action not in found]
     return found
 
 
-def _address(text: str, position: int) -> int:
-    """Skip blanks, addresses, `,`, `!`."""
-    while position < len(text):
-        char = text[position]
-        if char in " \t\n;,!~+$0123456789":
+class _Reader:
+    """One reading of one script."""
+
+    __slots__ = ("brackets", "found", "text")
+
+    def __init__(self, text: str, *, brackets: bool) -> None:
+        self.text = text
+        self.brackets = brackets
+        self.found: list[tuple[str, str]] = []
+
+    def read(self) -> list[tuple[str, str]]:
+        position = self._address(0)
+        while position < len(self.text):
+            position = self._address(self._command(position + 1, self.text[position]))
+        return self.found
+
+    def _command(self, position: int, char: str) -> int:
+        """Read the rest of the command `char`; gives the position after it."""
+        text = self.text
+        if char in _BARE:
+            return position
+        if char in _FILES:
+            end = _line_end(text, position)
+            self.found.append((_FILES[char], text[position:end].strip(" \t")))
+            return end
+        if char == "#":
+            return _line_end(text, position)
+        if char in "qQlL":
+            return _skip(text, position, "0123456789 ")
+        if char in ":btTv":
+            return next((at for at in range(position, len(text)) if text[at] in "\n;}"), len(text))
+        if char in "aic":
+            return _text_end(text, position)
+        if char == "s":
+            return self._substitution(position)
+        if char == "y":
+            delimiter = text[position : position + 1]
+            return _delimited(text, _delimited(text, position + 1, delimiter), delimiter)
+        raise Unclear(f"the command {char!r}")
+
+    def _address(self, position: int) -> int:
+        """Skip blanks, addresses, `,`, `!`."""
+        text = self.text
+        while position < len(text):
+            char = text[position]
+            if char in " \t\n;,!~+$0123456789":
+                position += 1
+            elif char == "/":
+                position = _skip(text, self._regex(position + 1, "/"), "IM")
+            elif char == "\\" and position + 1 < len(text):
+                position = _skip(text, self._regex(position + 2, text[position + 1]), "IM")
+            else:
+                break
+        return position
+
+    def _regex(self, position: int, delimiter: str) -> int:
+        return _delimited(self.text, position, delimiter, brackets=self.brackets)
+
+    def _substitution(self, position: int) -> int:
+        """`s/regex/replacement/flags`; the flags `w FILE` and `e` matter."""
+        text = self.text
+        delimiter = text[position : position + 1]
+        position = _delimited(text, self._regex(position + 1, delimiter), delimiter)
+        while position < len(text) and text[position] not in ";\n}# \t":
+            char = text[position]
             position += 1
-        elif char == "/":
-            position = _flags(text, _delimited(text, position + 1, "/"))
-        elif char == "\\" and position + 1 < len(text):
-            position = _flags(text, _delimited(text, position + 2, text[position + 1]))
-        else:
-            break
-    return position
+            if char == "w":
+                end = _line_end(text, position)
+                self.found.append(("w", text[position:end].strip(" \t")))
+                return end
+            if char == "e":
+                self.found.append(("e", ""))
+            elif char not in "gpiImM0123456789":
+                raise Unclear(f"the flag {char!r} of s")
+        return position
 
 
-def _flags(text: str, position: int) -> int:
-    while position < len(text) and text[position] in "IM":
+def _skip(text: str, position: int, characters: str) -> int:
+    while position < len(text) and text[position] in characters:
         position += 1
     return position
 
 
-def _delimited(text: str, position: int, delimiter: str) -> int:
-    """The position after the next unescaped delimiter. A delimiter inside a bracket expression ends the text too, as in GNU sed's
-    scanner; the reading that stops earlier can only see more commands."""
+def _delimited(text: str, position: int, delimiter: str, *, brackets: bool = False) -> int:
+    """The position after the next unescaped delimiter, those inside bracket expressions not counted with `brackets`."""
     if not delimiter or delimiter in "\n\\":
         raise Unclear("a delimiter")
     while position < len(text):
@@ -139,6 +177,8 @@ def _delimited(text: str, position: int, delimiter: str) -> int:
             position += 2
         elif text[position] == delimiter:
             return position + 1
+        elif brackets and (bracket := _BRACKET.match(text, position)):
+            position = bracket.end()
         else:
             position += 1
     raise Unclear(f"a {delimiter} is missing")
@@ -156,27 +196,3 @@ def _text_end(text: str, position: int) -> int:
         if end == len(text) or text[end - 1] != "\\":
             return end
         position = end + 1
-
-
-def _substitution(text: str, position: int, found: list[tuple[str, str]]) -> int:
-    """`s/regex/replacement/flags`; the flags `w FILE` and `e` matter. The pattern's bracket expressions may hide the delimiter."""
-    if position >= len(text):
-        raise Unclear("an s without delimiter")
-    delimiter = text[position]
-    position = _delimited(text, _regex_end(text, position + 1, delimiter), delimiter)
-    while position < len(text) and text[position] not in ";\n}# \t":
-        char = text[position]
-        position += 1
-        if char == "w":
-            end = _line_end(text, position)
-            found.append(("w", text[position:end].strip(" \t")))
-            return end
-        if char == "e":
-            found.append(("e", ""))
-        elif char not in "gpiImM0123456789":
-            raise Unclear(f"the flag {char!r} of s")
-    return position
-
-
-def _regex_end(text: str, position: int, delimiter: str) -> int:
-    return _delimited(text, position, delimiter)

@@ -1,0 +1,141 @@
+"""Every entry of the catalogue follows the format and proves itself by its examples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from pytest_cbx.effects import compact
+from pytest_cbx.effects.catalogue import EntrySpec, Example, families, programs, read_family, variable
+from pytest_cbx.effects.grammar import Entry, compile_entry, memory_of
+from pytest_cbx.effects.interpreter import option_of
+from pytest_cbx.effects.rules import Condition, Rule
+from pytest_cbx.effects.special import INTERPRETERS
+from pytest_cbx.errors import InternalError
+from tests.unit.effects.help import compact_of, effects_of
+
+
+def entries() -> Iterator[tuple[str, EntrySpec, Entry]]:
+    def below(family: str, spec: EntrySpec, parent: Entry | None) -> Iterator[tuple[str, EntrySpec, Entry]]:
+        entry = compile_entry(spec, parent)
+        yield family, spec, entry
+        for command in spec.command:
+            yield from below(family, command, entry)
+
+    for family, spec in families().items():
+        for program in spec.program:
+            yield from below(family, program, None)
+
+
+ENTRIES = list(entries())
+EXAMPLES = [
+    pytest.param(example, id=f"{family}: {example.command}") for family, spec, _ in ENTRIES for example in spec.examples
+]
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_an_example_gives_just_the_effects_it_lists(example: Example) -> None:
+    assert sorted(compact_of(example.command)) == sorted(set(example.expect)), example.command
+
+
+@pytest.mark.parametrize(("family", "spec"), [pytest.param(f, s, id=f"{f}: {e.name}") for f, s, e in ENTRIES])
+def test_every_entry_has_two_examples(family: str, spec: EntrySpec) -> None:
+    assert len(spec.examples) >= 2, f"{family}.toml: {spec.names}"
+
+
+@pytest.mark.parametrize("entry", [pytest.param(e, id=f"{f}: {e.name}") for f, _, e in ENTRIES])
+def test_every_condition_names_an_option_that_the_entry_has(entry: Entry) -> None:
+    rules = [*entry.rules, *(rule for option in entry.every_option for rule in option.rules)]
+    conditions = [c for slot in entry.slots for c in (*slot.when, *slot.unless)]
+    rules += [rule for slot in entry.slots for rule in slot.rules]
+    for condition in [*conditions, *(c for rule in rules for c in conditions_of(rule))]:
+        for subject, pattern in condition.tests:
+            assert subject == "operand" or option_of(entry, subject), f"{entry.name}: {subject}={pattern}"
+
+
+def conditions_of(rule: Rule) -> tuple[Condition, ...]:
+    return (*rule.when, *rule.unless)
+
+
+@pytest.mark.parametrize("entry", [pytest.param(e, id=f"{f}: {e.name}") for f, _, e in ENTRIES if e.code])
+def test_every_named_interpreter_exists(entry: Entry) -> None:
+    assert entry.code in INTERPRETERS
+
+
+@pytest.mark.parametrize("name", sorted(programs()))
+def test_every_name_is_a_base_name(name: str) -> None:
+    assert name
+    assert "/" not in name
+
+
+@pytest.mark.parametrize("name", ["frobnicate", "rm2", "catt", "Cat", "git-frob", ""])
+def test_an_unlisted_program_is_unknown(name: str) -> None:
+    assert compact_of(f"'{name}' a b") == ["unknown"]
+
+
+@pytest.mark.parametrize("program", ["cat", "ls", "sort", "rm", "cp", "git status", "grep", "touch", "wc"])
+def test_an_unlisted_option_is_unknown(program: str) -> None:
+    assert "unknown" in compact_of(f"{program} --no-such-option-at-all x y")
+
+
+def test_a_listed_option_of_another_program_is_unknown() -> None:
+    assert "unknown" in compact_of("cat --target-directory=x a")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[[program]]\nnames = 3", "names"),
+        ("[[program]]\nnames = ['x']\nfrob = 1", "frob"),
+        ("[[program", "x.toml"),
+        ("[[program]]\nnames = ['x']\nweight = 'huge'", "huge"),
+    ],
+)
+def test_a_faulty_file_is_refused_with_the_place(text: str, message: str) -> None:
+    with pytest.raises(InternalError, match=message):
+        read_family(text, name="x.toml")
+
+
+@pytest.mark.parametrize("rule", ["frob operand", "read src", "write"])
+def test_a_faulty_effect_is_refused(rule: str) -> None:
+    spec = read_family(f"[[program]]\nnames = ['x']\neffects = ['{rule}']", name="x.toml").program[0]
+    with pytest.raises(InternalError, match=rule.split(maxsplit=1)[0]):
+        compile_entry(spec)
+
+
+def test_a_faulty_condition_is_refused() -> None:
+    text = "[[program]]\nnames = ['x']\neffects = [{ do = 'network', when = ['frob'] }]"
+    with pytest.raises(InternalError, match="frob"):
+        compile_entry(read_family(text, name="x.toml").program[0])
+
+
+@pytest.mark.parametrize(("text", "size"), [("512MB", 512_000_000), ("2GB", 2_000_000_000), (None, 0)])
+def test_memory(text: str | None, size: int) -> None:
+    assert memory_of(text) == size
+
+
+def test_faulty_memory_is_refused() -> None:
+    with pytest.raises(InternalError, match="512"):
+        memory_of("512")
+
+
+def test_the_heaviest_program_decides_the_estimate() -> None:
+    light, heavy = effects_of("cat a").estimate, effects_of("cat a; timeout 60 pytest tests; cat b").estimate
+    alone = effects_of("pytest tests").estimate
+    assert heavy == alone != light
+
+
+@pytest.mark.parametrize("name", ["PATH", "LD_PRELOAD", "LD_AUDIT", "BASH_ENV", "GIT_EXTERNAL_DIFF"])
+def test_variables_that_change_what_runs_are_listed(name: str) -> None:
+    assert variable(name) is not None
+
+
+@pytest.mark.parametrize("name", ["FOO", "CI", "PYTHONDONTWRITEBYTECODE", "MY_PATH"])
+def test_other_variables_are_not(name: str) -> None:
+    assert variable(name) is None
+
+
+def test_compact_tells_sources_from_trees() -> None:
+    assert compact_of("git status")[0] == "read sources:."
+    assert [compact(effect) for effect in effects_of("du src").effects] == ["read src/**"]

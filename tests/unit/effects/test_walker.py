@@ -1,0 +1,229 @@
+"""The walker: what whole scripts touch."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_cbx.effects import Context
+from pytest_cbx.effects.model import Kind
+from tests.unit.effects.help import compact_of, effects_of
+
+EXACT: list[tuple[str, list[str]]] = [
+    # lists, pipes, groups
+    ("cat a; cat b", ["read a", "read b"]),
+    ("cat a && rm b || touch c", ["read a", "delete b", "create c", "metadata c"]),
+    ("cat a | tee b | wc -l > c", ["read a", "write b", "write c"]),
+    ("{ cat a; rm b; } > c", ["write c", "read a", "delete b"]),
+    ("(cd src; cat a); cat a", ["read src/a", "read a"]),
+    ("! cat a", ["read a"]),
+    ("time cat a", ["read a"]),
+    ("cat a & cat b", ["read a", "read b"]),
+    ("coproc rm a", ["delete a"]),
+    # branches and loops
+    ("if [ -f a ]; then rm a; else touch b; fi", ["delete a", "create b", "metadata b"]),
+    ("if true; then rm a; elif cat x; then rm b; fi", ["read x", "delete a", "delete b"]),
+    ("while read -r l; do rm a; done < list", ["read list", "delete a"]),
+    ("until rm a; do cat b; done", ["delete a", "read b"]),
+    ("for f in a b; do rm $f; done", ["delete a", "delete b"]),
+    ("for f in *.o; do rm \"$f\"; done", ["delete *.o"]),
+    ("for ((i=0; i<3; i++)); do cat f$i; done", ["read f*"]),
+    ("for f in $X; do cat src/$f; done", ["read ?"]),
+    ("case $x in a) rm a;; *) rm b;; esac", ["delete a", "delete b"]),
+    ("select x in a b; do rm y; done", ["delete y"]),
+    # variables
+    ("D=build; rm -rf $D", ["destroy build/**"]),
+    ("F=-rf; rm $F d", ["destroy d/**"]),
+    ("a=r; b=m; $a$b -rf d", ["destroy d/**"]),
+    ("R=rm; $R a", ["delete a"]),
+    ("X='a b'; cat $X", ["read a", "read b"]),
+    ("X='a b'; cat \"$X\"", ["read a b"]),
+    ("X='*.c'; cat $X", ["read *.c"]),
+    ("f=a.txt; cat ${f%.txt}.md", ["read a.md"]),
+    ("f=d/a.txt; cat ${f##*/}", ["read a.txt"]),
+    ("x=1; if true; then x=2; fi; cat f$x", ["read ?"]),
+    ("x=a; true && x=b; cat $x", ["read ?"]),
+    ("x=(a b); cat \"${x[@]}\"", ["read a", "read b"]),
+    ("x=(a b); cat ${x[1]}", ["read b"]),
+    ("x=a; x+=b; cat $x", ["read ab"]),
+    ("x=a; (x=b); cat $x", ["read a"]),
+    ("X=a cat b", ["read b"]),
+    ("x=a; unset x; cat b$x", ["read b"]),
+    ("read x; cat \"d/$x\"", ["read ?"]),
+    ("rm${IFS}-rf${IFS}d", ["destroy d/**"]),
+    ("cat $HOME/a ~/b", ["read /home/u/a", "read /home/u/b"]),
+    ("cat $((1+1))", ["read *"]),
+    ("cat log.$$", ["read log.*"]),
+    # directories
+    ("cd src && rm a", ["delete src/a"]),
+    ("cd src; cd ..; rm a", ["delete a"]),
+    ("cd /w/src; cat ../a", ["read a"]),
+    ("cd /tmp; cat a", ["read /tmp/a"]),
+    ("cd; cat a", ["read /home/u/a"]),
+    ("cd src; cd -; cat a", ["read a"]),
+    ("if true; then cd src; fi; rm a", ["delete ?"]),
+    ("cd \"$X\"; rm a", ["delete ?"]),
+    ("cd src || exit 1; cat a", ["read src/a"]),
+    ("cat ../a ./b//c d/../e", ["read /a", "read b/c", "read e"]),
+    # redirects
+    ("echo > a", ["write a"]),
+    ("echo >> a", ["append a"]),
+    ("echo >| a", ["write a"]),
+    ("echo &> a", ["write a"]),
+    ("echo >& a", ["write a"]),
+    ("echo 2>&1", []),
+    ("echo > /dev/null 2> /dev/stderr", []),
+    ("cat < a", ["read a"]),
+    ("cat <> a", ["write a"]),
+    ("exec 3> a", ["write a"]),
+    ("> a", ["write a"]),
+    ("echo > $X", ["write ?"]),
+    ("cat < /dev/tcp/h/80", ["network"]),
+    ("echo > >(cat > a)", ["write a"]),
+    ("cat <<E\n$(rm a)\nE", ["delete a"]),
+    ("cat <<'E'\n$(rm a)\nE", []),
+    ("cat <<< $(rm a)", ["delete a"]),
+    # substitutions, wherever they stand
+    ("echo $(rm a)", ["delete a"]),
+    ("X=$(rm a)", ["delete a"]),
+    ("echo ${x:-$(rm a)}", ["delete a"]),
+    ("echo $(( $(rm a) + 1 ))", ["delete a"]),
+    ("a[$(rm a)]=1", ["delete a"]),
+    ("diff <(rm a) <(cat b)", ["delete a", "read b"]),
+    ("cat < $(rm a)", ["delete a", "read ?"]),
+    ("cat $(echo a b)", ["read a", "read b"]),
+    ("cat \"$(dirname d/a)/b\"", ["read d/b"]),
+    # text that is read again
+    ("eval 'rm a'", ["delete a"]),
+    ("eval rm $'\\x61'", ["delete a"]),
+    ("bash -c 'rm a'", ["delete a"]),
+    ("bash -c 'bash -c \"rm a\"'", ["delete a"]),
+    ("echo 'rm a' | sh", ["delete a"]),
+    ("printf 'rm %s\\n' a b | sh", ["delete a", "delete b"]),
+    ("base64 -d <<< cm0gYQ== | bash", ["delete a"]),
+    ("bash <<E\nrm a\nE", ["delete a"]),
+    ("trap 'rm a' EXIT", ["delete a"]),
+    ("D=a; trap \"rm $D\" EXIT", ["delete a"]),
+    ("eval \"$X\"", ["execute"]),
+    ("bash -c \"$X\"", ["unknown", "execute"]),
+    ("X=a; bash -c 'rm x$X'", ["delete ?"]),
+    ("export X=a; bash -c 'rm x$X'", ["delete xa"]),
+    # functions and aliases
+    ("f() { rm a; }", []),
+    ("f() { rm a; }; f", ["delete a"]),
+    ("f() { rm \"$1\"; }; f a; f b", ["delete a", "delete b"]),
+    ("ls() { rm -rf d; }; ls", ["destroy d/**"]),
+    ("ls() { rm -rf d; }; command ls -d x", ["read x"]),
+    ("f() { local D=x; }; D=a; f; cat $D", ["read a"]),
+    ("f() { cd src; }; f; cat a", ["read src/a"]),
+    ("f() { rm a; f; }; f", ["delete a", "unknown"]),
+    ("if x=1; then rm() { :; }; fi; rm a", ["delete a"]),
+    ("alias cat=rm\ncat a", ["read a"]),
+    ("shopt -s expand_aliases\nalias cat=rm\ncat a", ["delete a"]),
+    # programs by path
+    ("./cat a", ["read cat", "execute"]),
+    ("/tmp/x/cat a", ["read /tmp/x/cat", "execute"]),
+    ("/bin/cat a", ["read a"]),
+    ("/usr/local/bin/cat a", ["read a"]),
+    ("/usr/bin/../../tmp/cat a", ["read /tmp/cat", "execute"]),
+    ("$X a", ["unknown"]),
+    ("\"$X\" a", ["unknown"]),
+    ("'' a", ["unknown"]),
+    # variables that change what runs
+    ("PATH=/tmp cat a", ["unknown", "read a"]),
+    ("export LD_PRELOAD=x", ["unknown"]),
+    ("BASH_ENV=e cat a", ["execute", "read a"]),
+    ("PAGER=cat cat a", ["read a"]),
+    ("read PATH", ["unknown"]),
+    ("FOO=1 cat a", ["read a"]),
+    # evaluation in arithmetic and subscripts
+    ("x='a[$(rm y)]'; [[ $x -eq 1 ]]", ["unknown"]),
+    ("x='a[$(rm y)]'; echo $((x))", ["unknown"]),
+    ("(( a > b ))", []),
+    ("[[ -f a && $x == y* ]]", []),
+    ("x=$(true); echo ${x@P}", ["unknown"]),
+    ("echo ${x@Q}", []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("command", "expected"), EXACT, ids=[command for command, _ in EXACT])
+def test_effects_of_a_script(command: str, expected: list[str]) -> None:
+    assert sorted(compact_of(command)) == sorted(expected), command
+
+
+def test_a_fork_bomb_changes_the_machine() -> None:
+    assert compact_of(":(){ :|:& };:") == ["system"]
+
+
+@pytest.mark.parametrize(
+    ("command", "conditional"),
+    [
+        ("cat a", {"cat": False}),
+        ("cat a && rm b", {"cat": False, "rm": True}),
+        ("cat a || rm b", {"cat": False, "rm": True}),
+        ("if cat a; then rm b; fi", {"cat": False, "rm": True}),
+        ("while cat a; do rm b; done", {"cat": False, "rm": True}),
+        ("f() { rm b; }; f", {"rm": True}),
+        ("trap 'rm b' EXIT", {"trap": False, "rm": True}),
+        ("true && rm b; rm c", {"true": False, "rm": False}),
+        ("frob", {"frob": False}),
+    ],
+)
+def test_programs_say_whether_they_always_run(command: str, conditional: dict[str, bool]) -> None:
+    assert {use.name: use.conditional for use in effects_of(command).programs} == conditional
+
+
+def test_programs_say_whether_they_are_listed() -> None:
+    assert {use.name: use.known for use in effects_of("cat a; frob; ./cat b").programs} == {
+        "cat": False,
+        "frob": False,
+    } | {"cat": True}
+
+
+def test_unreadable_text_is_unknown_and_says_so() -> None:
+    effects = effects_of("cat a &&& rm -rf b")
+    assert not effects.readable
+    assert effects.unknown
+
+
+def test_readable_text_says_so() -> None:
+    assert effects_of("cat a | frob").readable
+
+
+def test_places_are_relative_to_the_workspace_not_to_the_working_directory() -> None:
+    inner = Context(cwd="/w/sub", workspace="/w", home="/home/u")
+    assert compact_of("cat a ../b ../../c /w/d", inner) == ["read sub/a", "read b", "read /c", "read d"]
+
+
+def test_known_variables_of_the_environment_are_used() -> None:
+    context = Context(cwd="/w", workspace="/w", home="/home/u", environment={"OUT": "build"})
+    assert compact_of("rm -rf $OUT", context) == ["destroy build/**"]
+    assert compact_of('rm -rf "src/$OTHER"', context) == ["destroy ?"]
+
+
+def test_a_span_points_into_the_text() -> None:
+    text = "cat a; rm b"
+    effect = next(effect for effect in effects_of(text).effects if effect.kind is Kind.DELETE)
+    assert effect.span is not None
+    assert text[effect.span.start : effect.span.end] == "rm b"
+
+
+def test_spans_of_text_within_text_are_those_of_the_outer_command() -> None:
+    text = "true; bash -c 'true; true; true; true; rm b'"
+    effect = next(effect for effect in effects_of(text).effects if effect.kind is Kind.DELETE)
+    assert effect.span is not None
+    assert text[effect.span.start : effect.span.end].startswith("bash")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "x=aaaaaaaaaa; for i in 1 2 3 4 5 6 7 8; do for j in 1 2 3 4 5 6 7 8; do x=$x$x$x; done; done; cat $x",
+        "f() { g; g; g; g; }; g() { h; h; h; h; }; h() { f; f; f; f; }; f",
+        "eval " * 50 + "rm a",
+        "echo " + "{a,b}" * 30,
+        "x='" + "a" * 5000 + "'; cat ${x//*a*a*a*a*b/y}",
+        "$(" * 40 + "rm a" + ")" * 40,
+    ],
+)
+def test_scripts_that_blow_up_are_given_up_as_unknown(command: str) -> None:
+    assert {"unknown", "read ?", "delete a"} & set(compact_of(command))
