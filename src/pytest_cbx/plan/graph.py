@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from pytest_cbx.plan import reasons
-from pytest_cbx.plan.history import Found, History, Member
+from pytest_cbx.plan.history import Found, History, Member, held
 from pytest_cbx.plan.model import Claim, Edge, EdgeKind, Join, Request
 from pytest_cbx.plan.program_order import program_order
 
@@ -40,10 +40,11 @@ class _Builder:
         for number in order:
             request = self._requests[number]
             found: Found = {}
-            for claim in request.claims:
+            claims = [held(claim) for claim in request.claims]
+            for claim in claims:
                 self._history.meet(claim, found)
             self._connect(number, needs[number], found)
-            for claim in request.claims:
+            for claim in claims:
                 self._history.add(number, claim)
 
     def _connect(self, number: int, needs: tuple[int, ...], found: Found) -> None:
@@ -53,10 +54,10 @@ class _Builder:
             self.edges.append(Edge(before=need, after=number, kind=EdgeKind.NEEDS, reason=reason))
         implied = self._implied((*found, *needs), found)
         before = set(needs)
-        for node, (held, claim) in found.items():
+        for node, (earlier, claim) in found.items():
             if node not in implied:
                 before.add(node)
-                reason = self._reason(node, held, claim)
+                reason = self._reason(node, earlier, claim)
                 self.edges.append(Edge(before=node, after=number, kind=EdgeKind.CONFLICT, reason=reason))
         self._before[number] = before
 
@@ -71,10 +72,10 @@ class _Builder:
                 implied.update(other for other in found if other in earlier)
         return implied
 
-    def _reason(self, node: int, held: Claim, claim: Claim) -> str:
+    def _reason(self, node: int, earlier: Claim, claim: Claim) -> str:
         if node < len(self._requests):
-            return reasons.waits(held, claim, self._requests[node].name)
-        return reasons.waits_for_all(held, claim)
+            return reasons.waits(earlier, claim, self._requests[node].name)
+        return reasons.waits_for_all(earlier, claim)
 
     def _make_join(self, members: list[Member], asking: Claim) -> int:
         number = len(self._requests) + len(self.joins)

@@ -23,6 +23,8 @@ Member: TypeAlias = tuple[int, Claim]
 """A node and the claim by which it is in a group."""
 Found: TypeAlias = dict[int, tuple[Claim, Claim]]
 """Nodes to wait for: (their claim, the claim that meets it)."""
+Held: TypeAlias = tuple[Claim, tuple[tuple[int, Region], ...]]
+"""A claim with its parts (`index.parts`), worked out once."""
 MakeJoin: TypeAlias = Callable[[list[Member], Claim], int]
 """Makes a join of these members, asked for by this claim; gives its number."""
 
@@ -170,6 +172,11 @@ _NAME_DOMINATED = {
 }
 
 
+def held(claim: Claim) -> Held:
+    """The claim as `History` takes it."""
+    return claim, parts(claim) if claim.domain is Domain.FILE else ()
+
+
 class History:
     """The claims so far. Ask for all claims of a command first (`meet`), then add them (`add`)."""
 
@@ -181,24 +188,26 @@ class History:
         self._names: dict[Domain, dict[str, dict[Mode, Group]]] = {}
         self._all_names: dict[Domain, dict[Mode, Group]] = {}
 
-    def meet(self, claim: Claim, found: Found) -> None:
+    def meet(self, held: Held, found: Found) -> None:
         """Note in `found` whom a command with this claim has to wait for."""
+        claim, regions = held
         if claim.domain is not Domain.FILE:
             self._meet_name(claim, found)
             return
-        for exact, covered in parts(claim):
+        for exact, covered in regions:
             wanted = CODE_CLASHES[exact]
             for groups in _groups_met(self._root, covered):
                 for code, group in groups.items():
                     if code in wanted:
                         group.hand(found, claim, self._make_join)
 
-    def add(self, node: int, claim: Claim) -> None:
+    def add(self, node: int, held: Held) -> None:
         """`node` has this claim."""
+        claim, regions = held
         if claim.domain is not Domain.FILE:
             self._add_name(node, claim)
             return
-        for code, covered in parts(claim):
+        for code, covered in regions:
             _add_file(self._root, (node, claim), _SIMPLIFIED[code], covered)
 
     def _meet_name(self, claim: Claim, found: Found) -> None:

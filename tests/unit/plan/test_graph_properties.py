@@ -58,13 +58,13 @@ def _check(commands: list[Request]) -> None:
 
 
 @given(requests())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_conflicting_commands_are_ordered_as_in_the_program(commands: list[Request]) -> None:
     _check(commands)
 
 
 @given(requests(most=25))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_the_same_when_every_shortcut_is_taken_early(commands: list[Request]) -> None:
     """Joins for two, places that listen at once, one glob a directory: what otherwise only big plans do."""
     with pytest.MonkeyPatch.context() as patch:
@@ -75,7 +75,7 @@ def test_the_same_when_every_shortcut_is_taken_early(commands: list[Request]) ->
 
 
 @given(st.lists(st.lists(claims, min_size=1, max_size=3), min_size=30, max_size=120))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_edges_stay_few(held: list[list[Claim]]) -> None:
     """At most a small multiple of claims times places that a claim can meet (depth and kinds of use)."""
     commands = [
