@@ -40,6 +40,9 @@ _RULES = (
     _rule("reads-secret", Severity.WARNING, frozenset({Kind.READ}), Area.SECRET, "reads keys or passwords:"),
     _rule("outside", Severity.WARNING, _REMOVING, Area.ELSEWHERE, "deletes outside the work tree:"),
 )
+RULE_NAMES = frozenset({"escalation", "unreadable", *(rule.name for rule in _RULES)})
+"""Every rule that a finding may name."""
+
 _ORDER = {Severity.CRITICAL: 0, Severity.WARNING: 1, Severity.NOTICE: 2}
 
 
