@@ -4,10 +4,10 @@ How a task gets to run, each step of its own:
 
 1. what it needs or comes after has ended (`graph`, and `_conclude` and `_settle` here);
 2. its claims are free and nobody waits for them in front of it (`locks`);
-3. it is its turn (`ready`, `policies`) and there is capacity (`admission`).
+3. it is its turn (`ready`, `policies`) and there is capacity (`admission`); `seats` joins the two.
 
 Whenever an event changed something, `_fill` starts whatever can start. The one exception is a reservation: a task that
-is first in its client's turn, does not fit for want of cores or memory, and has waited long enough (`_deny`) has the
+is first in its client's turn, does not fit for want of cores or memory, and has waited long enough (`seats`) has the
 capacity held for it; until it starts, nothing starts that would delay it.
 """
 
@@ -21,7 +21,6 @@ from dataclasses import dataclass, field
 
 from pytest_cbx.errors import InternalError, ProtocolError
 from pytest_cbx.schedule import graph, views
-from pytest_cbx.schedule.admission import Admission
 from pytest_cbx.schedule.locks import LockTable, Obstacle
 from pytest_cbx.schedule.model import (
     Cancel,
@@ -42,9 +41,8 @@ from pytest_cbx.schedule.model import (
     Waiting,
     Wake,
 )
-from pytest_cbx.schedule.policies import ordering
-from pytest_cbx.schedule.ready import ReadyQueue
-from pytest_cbx.schedule.tasks import Entry, Phase, Shape, Submission
+from pytest_cbx.schedule.seats import Seats
+from pytest_cbx.schedule.tasks import Entry, Phase, Submission
 
 BACKOFF_BASE = 0.5
 """Seconds before the first retry; doubled for each further one."""
@@ -52,9 +50,6 @@ BACKOFF_MAX = 30.0
 """Seconds, before jitter."""
 BACKOFF_JITTER = 0.5
 """Up to this share more or less."""
-
-RESERVE_AFTER = 5.0
-"""Seconds of waiting after which capacity is held for a heavy task, or twice its expected seconds if that is sooner."""
 
 BLOCKERS_TOLD = 8
 """At most so many blockers are named in one decision."""
@@ -96,9 +91,8 @@ class Scheduler:
     def __init__(self, capacity: Capacity, *, jitter: Callable[[], float]) -> None:
         self.capacity = capacity
         self._jitter = jitter
-        self._admission = Admission(capacity)
-        self._locks = LockTable(places=self._admission.jobs)
-        self._ready = ReadyQueue(ordering(capacity.policy, self._admission.weight))
+        self._seats = Seats(capacity)
+        self._locks = LockTable(places=self._seats.admission.jobs)
         self._entries: dict[TaskId, Entry] = {}
         self._clients: dict[ClientId, _Client] = {}
         self._leaving: dict[ClientId, _Client] = {}
@@ -107,11 +101,6 @@ class Scheduler:
         self._retries: list[tuple[float, int, Entry]] = []
         self._fresh: list[Entry] = []
         """Ready tasks whose claims have not been looked at yet."""
-        self._to_board: dict[Entry, None] = {}
-        """Running tasks that may have a child to share their seat with."""
-        self._reserved: Entry | None = None
-        self._held_up = False
-        """Something could start but for the spawn rate."""
         self._told_wake = math.inf
         self._now = -math.inf
         self._out: list[Decision] = []
@@ -162,15 +151,15 @@ class Scheduler:
 
     def waiting(self) -> tuple[views.Queued, ...]:
         """The tasks that have not ended and do not run, in the order they came, each with why. Costs a look at each."""
-        return views.waiting(self._live(), self._locks, self._admission, self._reserved)
+        return views.waiting(self._live(), self._locks, self._seats.admission, self._seats.reserved)
 
     def usage(self) -> views.Usage:
         """What is handed out, and how many tasks wait."""
-        return views.usage(self._admission, self._running, self._live())
+        return views.usage(self._seats.admission, self._running, self._live())
 
     def check(self) -> None:
         """Raise `InternalError` if the state contradicts itself. Slow; for tests."""
-        views.check(self._live(), self._running, self._admission)
+        views.check(self._live(), self._running, self._seats.admission)
 
     def _live(self) -> list[Entry]:
         live = [entry for client in self._clients.values() for entry in client.live.values()]
@@ -359,26 +348,19 @@ class Scheduler:
 
     def _withdraw(self, entry: Entry, now: float) -> None:
         """Take back whatever a task holds or waits for. It may come again for another attempt."""
-        if self._reserved is entry:
-            self._reserved = None
         match entry.phase:
             case Phase.RUNNING:
                 self._locks.leave(entry, now)
-                self._leave_seat(entry, now)
+                self._seats.leave(entry, now)
                 del self._running[entry]
             case Phase.PARKED:
                 self._locks.leave(entry, now)
             case Phase.READY:
                 self._locks.leave(entry, now)
-                self._unqueue(entry)
+                self._seats.unqueue(entry)
             case _:
                 pass
         entry.phase = Phase.PENDING
-
-    def _unqueue(self, entry: Entry) -> None:
-        self._ready.discard(entry)
-        if entry.parent is not None:
-            entry.parent.boarding.pop(entry, None)
 
     def _orphan(self, parent: Entry, reason: str) -> list[_Verdict]:
         """Stop what is nested in a task, at any depth; the verdicts end what does not run yet."""
@@ -398,33 +380,20 @@ class Scheduler:
         self._out.append(Stop(task=entry.id, reason=reason))
         return self._orphan(entry, f"{entry.task.name}, which it was nested in, is stopped: {reason}")
 
-    def _leave_seat(self, entry: Entry, now: float) -> None:
-        """Whoever shares the seat keeps it, so that its slot and weight stay taken until the last has ended."""
-        base, rider = entry.rides_on, entry.rider
-        if rider is not None:
-            rider.rides_on = base
-        if base is not None:
-            base.rider = rider
-            if rider is None:
-                self._to_board[base] = None
-        elif rider is None and entry.seat is not None:
-            self._admission.give_back(entry.seat, now)
-        entry.seat = entry.rides_on = entry.rider = None
-
     # --- starts ---
 
     def _fill(self, now: float) -> None:
         """Start whatever can start."""
         while True:
             self._look_at_claims(now)
-            entry = self._next(now)
+            entry = self._seats.next(now)
             if entry is None:
                 return
             obstacle = self._locks.obstacle(entry)
             if obstacle is None:
                 self._start(entry, now)
             else:
-                self._unqueue(entry)
+                self._seats.unqueue(entry)
                 self._park(entry, obstacle, now)
 
     def _look_at_claims(self, now: float) -> None:
@@ -450,14 +419,9 @@ class Scheduler:
             self._park(entry, obstacle, now)
             return
         self._locks.unpark(entry, now)
-        self._ready.add(entry, now)
-        if entry.parent is not None:
-            entry.parent.boarding[entry] = None
-            self._to_board[entry.parent] = None
+        self._seats.queue(entry, now)
 
     def _park(self, entry: Entry, obstacle: Obstacle, now: float) -> None:
-        if self._reserved is entry:
-            self._reserved = None
         self._locks.park(entry, obstacle, now)
         holders = self._locks.holders_in_the_way(entry)
         if holders:
@@ -467,66 +431,17 @@ class Scheduler:
         more = f" and {len(holders) - 1} more" if len(holders) > 1 else ""
         self._out.append(Waiting(task=entry.id, reason=f"{obstacle}{more}", blockers=tuple(blockers)))
 
-    def _next(self, now: float) -> Entry | None:
-        """The task to try next, in phase READY."""
-        self._held_up = False
-        for parent in list(self._to_board):
-            if parent.running and parent.stop_reason is None and parent.rider is None and parent.boarding:
-                return next(iter(parent.boarding))
-            del self._to_board[parent]
-        if not self._ready or self._admission.total >= self._admission.jobs:
-            return None
-        if not self._admission.may_grow(now):
-            self._held_up = True
-            return None
-        if self._reserved is not None and self._admission.fits(self._reserved.shape):
-            return self._reserved
-        found = self._ready.pick(self._fits, lambda entry: self._deny(entry, now), self._admission.free(), now)
-        if found is None and self._reserved is not None:
-            found = self._ready.pick(self._fits, lambda entry: False, self._admission.free(), now)
-        return found
-
-    def _fits(self, shape: Shape) -> bool:
-        reserved = self._reserved
-        if reserved is None:
-            return self._admission.fits(shape)
-        return self._admission.fits_beside(shape, reserved.shape)
-
-    def _deny(self, entry: Entry, now: float) -> bool:
-        """Hold the capacity for a task that would be next but does not fit?"""
-        if self._reserved is not None or not self._admission.short_of_weight(entry.shape):
-            return False
-        if entry.parent is not None:
-            return False  # it gets its parent's seat when a sibling leaves it
-        if now - entry.aged_at <= min(RESERVE_AFTER, 2.0 * entry.task.seconds):
-            return False
-        self._reserved = entry
-        return True
-
     def _start(self, entry: Entry, now: float) -> None:
-        parent = entry.parent
-        if parent is not None and parent.rider is None:
-            entry.seat = parent.seat
-            entry.rides_on = parent
-            parent.rider = entry
-        else:
-            entry.seat = self._admission.take(entry.shape)
-            self._ready.started(entry)
-        self._unqueue(entry)
+        seat = self._seats.take(entry)
         self._locks.acquire(entry, now)
-        if self._reserved is entry:
-            self._reserved = None
         entry.phase = Phase.RUNNING
         entry.attempt += 1
         entry.started_at = now
         self._running[entry] = None
-        assert entry.seat is not None
-        self._out.append(Start(task=entry.id, slot=entry.seat.slot, attempt=entry.attempt))
+        self._out.append(Start(task=entry.id, slot=seat.slot, attempt=entry.attempt))
 
     def _wake(self) -> None:
-        at = min(
-            self._locks.next_deadline(), self._next_retry(), self._admission.grows_at() if self._held_up else math.inf
-        )
+        at = min(self._locks.next_deadline(), self._next_retry(), self._seats.opens_at())
         if self._told_wake <= self._now:
             self._told_wake = math.inf
         if at < self._told_wake:

@@ -14,6 +14,7 @@ from pytest_cbx.schedule.admission import Admission
 from pytest_cbx.schedule.locks import LockTable
 from pytest_cbx.schedule.model import Status
 from pytest_cbx.schedule.scheduler import Scheduler
+from pytest_cbx.schedule.seats import Seats
 from pytest_cbx.schedule.tasks import Entry, Phase
 from tests.unit.schedule.building import GIGABYTE, TIGHT, capacity
 from tests.unit.schedule.random_tasks import submissions
@@ -148,13 +149,13 @@ def leave_orphans(patch: pytest.MonkeyPatch) -> None:
 
 
 def give_up_the_shared_seat(patch: pytest.MonkeyPatch) -> None:
-    original = Scheduler._leave_seat
+    original = Seats.leave
 
-    def leave_seat(self: Scheduler, entry: Entry, now: float) -> None:
+    def leave(self: Seats, entry: Entry, now: float) -> None:
         entry.rider = None
         original(self, entry, now)
 
-    patch.setattr(Scheduler, "_leave_seat", leave_seat)
+    patch.setattr(Seats, "leave", leave)
 
 
 MUTANTS: list[Callable[[pytest.MonkeyPatch], None]] = [
