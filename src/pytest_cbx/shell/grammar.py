@@ -19,10 +19,10 @@ from pytest_cbx.shell.source import Lost
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Element:
-    """One command. `kind` is `x`, `(`, `{`, `if`, `while`, `until`, `for`, `select`, `case`, `function` or `broken`.
+    """One command. `kind` is `x`, `(`, `{`, `if`, `while`, `until`, `for`, `case` or `broken`.
 
     `first` and `last` are indices of tokens. `bodies` are the scripts within it, in order (an `if` has condition, body,
-    condition, body…, and `else`); `heads` the tokens of a function's name, a `for`'s header, or a case's word and patterns.
+    condition, body…, and `else`); `heads` the tokens of a `for`'s header, or of a case's word and patterns.
     """
 
     kind: str
@@ -32,8 +32,6 @@ class Element:
     heads: tuple[int, ...] = ()
     terminators: tuple[int | None, ...] = ()
     """For each clause of a case the token that ends it."""
-    inner: Element | None = None
-    """A function's body."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +57,7 @@ _Item: TypeAlias = tuple[str, int, Element | None]
 
 _COMPOUNDS = {
     "subshell": "(", "compound_statement": "{", "if_statement": "if", "while_statement": "while",
-    "for_statement": "for", "case_statement": "case", "function_definition": "function",
+    "for_statement": "for", "case_statement": "case",
 }  # fmt: skip
 _PARSER = tree_sitter.Parser(tree_sitter.Language(tree_sitter_bash.language()))
 _CACHED = 400
@@ -173,9 +171,8 @@ class _Reader:
             elif kind == "file_redirect":
                 items.append((">x", self._redirect(node), None))
             else:
-                element, redirects = self._element(node)
+                element = self._element(node)
                 items.append(("command", element.first, element))
-                items += [(">x", token, None) for token in redirects]
         return items
 
     def _redirect(self, node: tree_sitter.Node) -> int:
@@ -185,37 +182,35 @@ class _Reader:
         self._seen += 1
         return token
 
-    def _element(self, node: tree_sitter.Node) -> tuple[Element, list[int]]:
+    def _element(self, node: tree_sitter.Node) -> Element:
         kind = node.type
         if kind == "command":
             first = self._token(node)
             if self._tokens[first] != "x" or self._last(node) != first:
                 raise Lost("a command of more than one token")
             self._seen += 1
-            return Element(kind="x", first=first, last=first), []
+            return Element(kind="x", first=first, last=first)
         if kind not in _COMPOUNDS:
             raise Lost(f"a node of kind {kind}")
-        if kind == "function_definition":
-            return self._function(node)
         children = node.children
         first, last = self._token(node), self._last(node)
         keyword = self._tokens[first]
         if kind in ("subshell", "compound_statement"):
             body = self._body(children[1:-1], first, last)
-            return Element(kind=keyword, first=first, last=last, bodies=(body,)), []
+            return Element(kind=keyword, first=first, last=last, bodies=(body,))
         if kind == "if_statement":
-            return Element(kind="if", first=first, last=last, bodies=self._branches(children)), []
+            return Element(kind="if", first=first, last=last, bodies=self._branches(children))
         if kind == "case_statement":
-            return self._case(node), []
+            return self._case(node)
         group = children[-1]
         if group.type != "do_group":
             raise Lost("a loop without do")
         body = self._body(group.children[1:-1], self._token(group), last)
         if kind == "while_statement":
             condition = self._body(children[1:-1], first, self._token(group))
-            return Element(kind=keyword, first=first, last=last, bodies=(condition, body)), []
+            return Element(kind=keyword, first=first, last=last, bodies=(condition, body))
         self._seen += 1
-        return Element(kind=keyword, first=first, last=last, bodies=(body,), heads=(first + 1,)), []
+        return Element(kind=keyword, first=first, last=last, bodies=(body,), heads=(first + 1,))
 
     def _branches(self, children: list[tree_sitter.Node]) -> tuple[Body, ...]:
         bodies: list[Body] = []
@@ -260,19 +255,3 @@ class _Reader:
             heads=tuple(heads),
             terminators=tuple(terminators),
         )
-
-    def _function(self, node: tree_sitter.Node) -> tuple[Element, list[int]]:
-        first = self._token(node)
-        inner: Element | None = None
-        redirects: list[int] = []
-        for child in node.children[3:]:
-            if child.type == "file_redirect":
-                redirects.append(self._redirect(child))
-            elif inner is None:
-                inner, _ = self._element(child)
-            else:
-                raise Lost("a function with two bodies")
-        if inner is None:
-            raise Lost("a function without a body")
-        self._seen += 1
-        return Element(kind="function", first=first, last=self._last(node), heads=(first,), inner=inner), redirects

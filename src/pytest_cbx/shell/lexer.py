@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from pytest_cbx.shell import expansions, words
 from pytest_cbx.shell.conditional import conditional
@@ -21,6 +21,7 @@ class ForHeader:
 
     variable: str
     words: tuple[Word, ...] | None
+    select: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,15 +32,23 @@ class ArithmeticHeader:
     parts: tuple[WordPart, ...]
 
 
+class Mark(NamedTuple):
+    """What stands before a command and changes its meaning."""
+
+    kind: str
+    """`!`, `time`, `coproc` or `function`."""
+    name: str
+    """Of the coprocess or function."""
+    place: int
+
+
 Unit: TypeAlias = Simple | Draft | Conditional | Arithmetic | Unreadable
-Payload: TypeAlias = (
-    Unit | FunctionName | ForHeader | ArithmeticHeader | Word | tuple[Word, ...] | Redirect | Heredoc | str | None
-)
+Payload: TypeAlias = Unit | ForHeader | ArithmeticHeader | Word | tuple[Word, ...] | Redirect | Heredoc | str | None
 Token: TypeAlias = tuple[str, int, int, Payload]
 """What the grammar sees, the place in the original text, and what was read there."""
 
 _RESERVED = re.compile(
-    r"(?:if|then|elif|else|fi|while|until|for|select|do|done|case|esac|function|time|coproc|[{}!]|\[\[)(?=[ \t\n;&|<>()\0])"
+    r"(?:if|then|elif|else|fi|while|until|for|select|do|done|case|esac|function|time|coproc|[{}!]|\[\[)(?=[ \t\n;&|()\0]|[<>](?!\())"
 )
 _OPERATOR = re.compile(r";;&|;;|;&|;|&&|&|\|\||\|&|\|")
 _BLANKS = re.compile(r"[ \t]*")
@@ -47,8 +56,9 @@ _EMPTY_PARENTHESES = re.compile(r"[ \t]*\([ \t]*\)")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?=[ \t\n;#\0])")
 _FUNCTION_NAME = re.compile(r"[^ \t\n;&|<>()'\"\\$`\0]+")
 _KEYWORD_ENDS = " \t\n;&|<>()" + END
+_COMPOUND = re.compile(r"\(|(?:[{]|\[\[|if|while|until|for|case|select)(?=[ \t\n;(])")
 _COPROCESS_NAME = re.compile(
-    r"([A-Za-z_][A-Za-z0-9_]*)[ \t]+(?=\(|(?:[{]|\[\[|if|while|until|for|case|select)[ \t\n;(])"
+    r"(?!(?:if|while|until|for|case|select|function|time|coproc)[ \t(])([^ \t\n;&|<>()'\"\\$`\0]+)[ \t]+(?=\(|(?:[{]|\[\[|if|while|until|for|case|select)[ \t\n;(])"
 )
 _TIME_OPTIONS = re.compile(r"(?:[ \t]+-p(?=[ \t\n;&|()\0]))?(?:[ \t]+--(?=[ \t\n;&|()\0]))?")
 _CLOSERS = {"fi": "if", "done": "loop", "esac": "case", "}": "{"}
@@ -87,8 +97,8 @@ class Lexer:
         self._kept = 0
         self.pos = pos
         self.tokens: list[Token] = []
-        self.marks: dict[int, list[str]] = {}
-        """For an index of `tokens` the `!`, `time` and `coproc` that stand before it."""
+        self.marks: dict[int, list[Mark]] = {}
+        """For an index of `tokens` what stands before that."""
 
     def run(self) -> None:
         """Read all tokens; `pos` is then at the closing parenthesis or at the end.
@@ -167,9 +177,12 @@ class Lexer:
         self._word = False
 
     def _function(self, name: FunctionName, start: int, end: int) -> None:
-        self._emit("x", start, end, name)
-        self._emit("(", end, end)
-        self._emit(")", end, end)
+        """A function's head marks the compound command behind it."""
+        pos = self._skip_lines(end)
+        if not _COMPOUND.match(self._source.text, pos):
+            raise Lost("a function whose body is no compound command")
+        self.marks.setdefault(len(self.tokens), []).append(Mark("function", name.name, self._source.place(start)))
+        self.pos = pos
         self._fresh = self._word = True
 
     def _newline(self) -> None:
@@ -266,11 +279,12 @@ class Lexer:
         self.pos = end = pos + len(word)
         self._fresh = self._word = True
         if len(self.tokens) in self.marks and (word in _CLOSERS or word in _CONTINUES):
-            raise Lost(f"{self.marks[len(self.tokens)][0].partition('@')[0]} without a command")
+            raise Lost(f"{self.marks[len(self.tokens)][0].kind} without a command")
         if word in _CLOSERS:
-            if not self._open or self._leave() != _CLOSERS[word]:
+            opened = self._leave() if self._open else ""
+            if opened not in (_CLOSERS[word], f"{word} for done"):
                 raise Lost(f"{word} without its beginning")
-            self._emit(word, pos, end)
+            self._emit(word if opened == _CLOSERS[word] else "done", pos, end)
             self._fresh = self._word = False
         elif word in ("for", "select"):
             self._for(word, pos)
@@ -282,6 +296,8 @@ class Lexer:
             self._fresh = self._word = False
         elif word == "function":
             self._function_keyword(pos)
+        elif word == "time" and self._time_is_a_word():
+            self._command(pos)
         elif word in ("!", "time", "coproc"):
             self._mark(word, pos)
         else:
@@ -291,25 +307,31 @@ class Lexer:
                 self._enter("loop")
             self._emit(word, pos, end)
 
+    def _time_is_a_word(self) -> bool:
+        """Behind `|` and `coproc` bash takes `time` for a program's name."""
+        marks = self.marks.get(len(self.tokens))
+        return marks[-1].kind == "coproc" if marks else bool(self.tokens) and self.tokens[-1][0] == "|"
+
     def _mark(self, word: str, start: int) -> None:
         text = self._source.text
+        name = ""
         if word == "time":
             options = _TIME_OPTIONS.match(text, self.pos)
             self.pos = options.end() if options is not None else self.pos
-        blanks = _BLANKS.match(text, self.pos)
-        pos = blanks.end() if blanks is not None else self.pos
+        pos = self._skip_blanks(self.pos)
         if word == "coproc":
-            name = _COPROCESS_NAME.match(text, pos)
-            if name is not None:
-                word, pos = f"coproc {name[1]}", name.end()
-        place = self._source.place(start)
-        self.marks.setdefault(len(self.tokens), []).append(f"{word}@{place}")
+            named = _COPROCESS_NAME.match(text, pos)
+            if named is not None:
+                name, pos = named[1], named.end()
+        marks = self.marks.setdefault(len(self.tokens), [])
+        if marks and marks[-1].kind == "coproc":
+            raise Lost(f"{word} behind coproc")
+        marks.append(Mark(word, name, self._source.place(start)))
         self.pos = pos
         if text[pos] in "\n;&|)#" + END and text[pos : pos + 2] != "&>":
-            if word != "time":
+            if word == "coproc" or text[pos] in "&|":
                 raise Lost(f"{word} without a command")
-            empty = Simple(words=(), span=self._source.span(pos, pos))
-            self._emit("x", pos, pos, empty)
+            self._emit("x", pos, pos, Simple(words=(), span=self._source.span(pos, pos)))
             self._fresh = self._word = False
 
     def _function_keyword(self, start: int) -> None:
@@ -357,19 +379,24 @@ class Lexer:
             end = self._skip_lines(name.end())
             if source.text.startswith("in", end) and source.text[end + 2] in _KEYWORD_ENDS:
                 found_words, end = self._words(end + 2)
-                header = ForHeader(variable=name[0], words=found_words)
+                header = ForHeader(variable=name[0], words=found_words, select=keyword == "select")
             else:
-                header = ForHeader(variable=name[0], words=None)
+                header = ForHeader(variable=name[0], words=None, select=keyword == "select")
         if source.doubt is not None:
             raise Lost(source.doubt)
         last = end
         end = self._skip_blanks(end)
         if source.text[end] == ";":
             end += 1
-        self._emit(keyword, start, start + len(keyword))
+        # tree-sitter-bash takes `select` in fewer places than `for`.
+        self._emit("for", start, start + len(keyword))
         self._emit("x", pos, last, header)
         self._emit(";", end, end)
         self.pos = self._skip_lines(end)
+        if source.text[self.pos] == "{":
+            self._emit("do", self.pos, self.pos + 1)
+            self._open[-1] = "} for done"
+            self.pos += 1
 
     def _skip_blanks(self, pos: int) -> int:
         blanks = _BLANKS.match(self._source.text, pos)
@@ -387,7 +414,7 @@ class Lexer:
                 char = source.text[pos]
             if char in ";\n":
                 return tuple(found), pos
-            if char in words.WORD_ENDS and not (char in "<>" and source.text[pos + 1] == "("):
+            if not words.starts_word(source.text, pos):
                 raise Lost("for without do")
             word, pos = words.word(source, pos, words.ARGUMENT)
             found.append(word)
@@ -396,7 +423,7 @@ class Lexer:
         source = self._source
         self._enter("case")
         pos = self._skip_lines(self.pos)
-        if source.text[pos] in words.WORD_ENDS and source.text[pos + 1] != "(":
+        if not words.starts_word(source.text, pos):
             raise Lost("case without a word")
         subject, end = words.word(source, pos, words.SUBJECT)
         after = self._skip_lines(end)
@@ -423,7 +450,7 @@ class Lexer:
         found: list[Word] = []
         while True:
             pos = self._skip_blanks(pos)
-            if source.text[pos] in words.WORD_ENDS:
+            if not words.starts_word(source.text, pos):
                 raise Lost("a case clause without a pattern")
             word, pos = words.word(source, pos, words.PATTERN)
             found.append(word)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from pytest_cbx.shell.grammar import Body, Chain, Element, shape
 from pytest_cbx.shell.heredocs import Heredoc
-from pytest_cbx.shell.lexer import ArithmeticHeader, ForHeader, Lexer, Token
+from pytest_cbx.shell.lexer import ArithmeticHeader, ForHeader, Lexer, Mark, Token
 from pytest_cbx.shell.nodes import (
     AndOr,
     ArithmeticFor,
@@ -30,7 +30,7 @@ from pytest_cbx.shell.nodes import (
     Unreadable,
     Word,
 )
-from pytest_cbx.shell.simple import Draft, FunctionName, finish_redirects
+from pytest_cbx.shell.simple import Draft, finish_redirects
 from pytest_cbx.shell.source import END, Lost, Source
 
 MAX_LIST = 100
@@ -104,7 +104,7 @@ class _Builder:
 
     __slots__ = ("_marks", "_text", "_tokens")
 
-    def __init__(self, text: str, tokens: list[Token], marks: dict[int, list[str]]) -> None:
+    def __init__(self, text: str, tokens: list[Token], marks: dict[int, list[Mark]]) -> None:
         self._text = text
         self._tokens = tokens
         self._marks = marks
@@ -163,16 +163,17 @@ class _Builder:
         for place, number in enumerate(members):
             element, redirects = chain.elements[number]
             command = self._command(element, redirects)
-            for mark, mark_start in self._marks_of(element):
-                if mark == "!":
-                    negated, start = not negated, mark_start if start is None else start
-                elif mark == "time":
-                    timed, start = True, mark_start if start is None else start
+            for kind, name, mark_start in self._marks.get(element.first, ()):
+                if kind == "coproc":
+                    command = Coprocess(name=name, body=command, span=Span(mark_start, command.span.end))
+                elif kind == "function":
+                    continue
+                elif place:
+                    return self._broken(chain.elements[members[0]][0].first, element.last, f"{kind} within a pipeline")
                 else:
-                    span = Span(mark_start, command.span.end)
-                    command = Coprocess(name=mark[7:], body=command, span=span)
-                if place and mark in ("!", "time"):
-                    return self._broken(chain.elements[members[0]][0].first, element.last, f"{mark} within a pipeline")
+                    negated ^= kind == "!"
+                    timed |= kind == "time"
+                    start = mark_start if start is None else start
             if number < len(chain.operators) and place < len(members) - 1:
                 both = self._tokens[chain.operators[number][1]][3]
                 if isinstance(both, Redirect):
@@ -183,16 +184,13 @@ class _Builder:
         span = Span(commands[0].span.start if start is None else start, commands[-1].span.end)
         return Pipeline(commands=tuple(commands), negated=negated, timed=timed, span=span)
 
-    def _marks_of(self, element: Element) -> list[tuple[str, int]]:
-        return [(mark.partition("@")[0], int(mark.partition("@")[2])) for mark in self._marks.get(element.first, ())]
-
     # --- commands ------------------------------------------------------------------------------------------
 
     def _broken(self, first: int, last: int, reason: str) -> Unreadable:
         start = self._tokens[first][1]
         marks = self._marks.get(first)
         if marks:
-            start = int(marks[0].partition("@")[2])
+            start = marks[0].place
         end = max(token[2] for token in self._tokens[first : last + 1])
         return Unreadable(text=self._text[start:end], reason=reason, span=Span(start, end))
 
@@ -215,6 +213,9 @@ class _Builder:
         if redirects is None:
             return self._broken(element.first, last, "a here-document without its body")
         command = self._bare_command(element)
+        for kind, name, start in self._marks.get(element.first, ()):
+            if kind == "function":
+                command = Function(name=name, body=command, span=Span(start, command.span.end))
         if not redirects:
             return command
         return _with_redirects(command, redirects)
@@ -235,15 +236,12 @@ class _Builder:
         return self._headed(element, bodies, span)
 
     def _headed(self, element: Element, bodies: tuple[Script, ...], span: Span) -> Command:
-        """A `for`, `select`, `case` or function, whose head was read as one token."""
+        """A `for`, `select` or `case`, whose head was read as one token."""
         head = self._tokens[element.heads[0]][3]
         if isinstance(head, ForHeader):
-            select = element.kind == "select"
-            return For(variable=head.variable, words=head.words, body=bodies[0], select=select, span=span)
+            return For(variable=head.variable, words=head.words, body=bodies[0], select=head.select, span=span)
         if isinstance(head, ArithmeticHeader):
             return ArithmeticFor(text=head.text, parts=head.parts, body=bodies[0], span=span)
-        if isinstance(head, FunctionName) and element.inner is not None:
-            return Function(name=head.name, body=self._command(element.inner), span=span)
         if isinstance(head, Word) and element.kind == "case":
             return Case(subject=head, clauses=self._clauses(element, bodies), span=span)
         return self._broken(element.first, element.last, "a construct that is not known")
@@ -263,10 +261,7 @@ class _Builder:
         if isinstance(payload, Draft):
             finished = payload.finished()
             return finished if finished is not None else self._broken(token, token, "a here-document without its body")
-        if (
-            isinstance(payload, (FunctionName, ForHeader, ArithmeticHeader, Word, tuple, Redirect, Heredoc, str))
-            or payload is None
-        ):
+        if isinstance(payload, (ForHeader, ArithmeticHeader, Word, tuple, Redirect, Heredoc, str)) or payload is None:
             return self._broken(token, token, "a head without its construct")
         return payload
 

@@ -35,8 +35,7 @@ def redirect(source: Source, pos: int) -> tuple[Redirect | Heredoc, int] | None:
     target = blanks.end() if blanks is not None else match.end()
     if operator in ("<<", "<<-"):
         return heredoc(source, target, operator, descriptor, pos)
-    char = source.text[target]
-    if char in words.WORD_ENDS and not (char in "<>" and source.text[target + 1] == "("):
+    if not words.starts_word(source.text, target):
         raise Lost(f"a redirect {operator} without a target")
     style = words.VALUE if operator == "<<<" else words.ARGUMENT
     word, end = words.word(source, target, style)

@@ -139,7 +139,7 @@ def assignment(source: Source, pos: int) -> tuple[Assignment, int] | None:
     char = source.text[pos]
     if char == "(" and index is None:
         elements, pos = _elements(source, pos + 1)
-    elif char in words.WORD_ENDS and not (char in "<>" and source.text[pos + 1] == "("):
+    elif not words.starts_word(source.text, pos):
         value = Word(parts=(), span=source.span(pos, pos))
     else:
         value, pos = words.word(source, pos, words.VALUE)
@@ -181,7 +181,7 @@ def _elements(source: Source, pos: int) -> tuple[tuple[Word, ...], int]:
             return tuple(found), pos + 1
         elif char == "#":
             pos = source.comment_end(pos)
-        elif char in words.WORD_ENDS and not (char in "<>" and source.text[pos + 1] == "("):
+        elif not words.starts_word(source.text, pos):
             raise Lost("an array without its closing parenthesis")
         else:
             keyed = source.attempt("[", pos + 1, partial(_subscripted, source, pos + 1)) if char == "[" else None

@@ -64,6 +64,12 @@ _EXTGLOB = re.compile(r"[?*+@!]\(")
 _STARS = re.compile(r"(?:\*(?!\()|\?(?!\())+")
 
 
+def starts_word(text: str, pos: int) -> bool:
+    """Whether a word starts at `pos`: neither a blank nor an operator stands there."""
+    char = text[pos]
+    return char not in WORD_ENDS or (char in "<>" and text[pos + 1] == "(")
+
+
 def word(source: Source, pos: int, style: Style) -> tuple[Word, int]:
     """Read the word that starts at `pos`, where no blank and no operator stands, and tell where it ends.
 
@@ -129,7 +135,7 @@ def word_pieces(source: Source, pos: int, style: Style) -> tuple[list[Piece], in
             after_colon = colons and plain is not None and text[pos - 1] == ":" and pos > value
             counts = pos == start or (pos == value and plain is not None) or after_colon
             part, end = _tilde(source, pos, colons=colons) if counts else (_bare("~"), pos + 1)
-        elif char in WORD_ENDS and not (char in "<>" and text[pos + 1] == "("):
+        elif not starts_word(text, pos):
             return pieces, pos
         elif char == '"':
             more, end = double_quoted(source, pos + 1)
