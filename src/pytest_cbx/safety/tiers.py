@@ -31,9 +31,9 @@ RULES: Mapping[Kind, Rule] = MappingProxyType(
     {
         Kind.READ: Rule(tier=SAFE, sentence="{program} reads {object}", fallback="something"),
         Kind.CACHE: Rule(
-            tier=CONDITIONAL, sentence="{program} fills its cache {object}", fallback="outside the work tree"
+            tier=CONDITIONAL, sentence="{program} fills its cache: {object}", fallback="outside the work tree"
         ),
-        Kind.OUTPUT: Rule(tier=CONDITIONAL, sentence="{program} writes its output {object}", fallback="somewhere"),
+        Kind.OUTPUT: Rule(tier=CONDITIONAL, sentence="{program} writes its output: {object}", fallback="somewhere"),
         Kind.NETWORK: Rule(tier=SEQUENTIAL, sentence="{program} talks to {object}", fallback="another host"),
         Kind.WRITE: Rule(tier=SEQUENTIAL, sentence="{program} changes {object}", fallback="files"),
         Kind.APPEND: Rule(tier=SEQUENTIAL, sentence="{program} appends to {object}", fallback="a file"),
@@ -102,9 +102,8 @@ def assess(effects: Effects, *, declared: Tier | None = None, trust: bool = Fals
 def _graded(effects: Effects) -> Iterator[tuple[Tier, str]]:
     if not effects.readable:
         yield DANGEROUS, "the text could not be read: it may do anything"
-    readers = list(
-        dict.fromkeys(effect.program for effect in effects.effects if effect.kind is Kind.READ and effect.program)
-    )
+    active = {effect.program for effect in effects.effects if effect.kind is not Kind.READ}
+    readers = list(dict.fromkeys(e.program for e in effects.effects if e.program and e.program not in active))
     for effect in effects.effects:
         if effect.kind is not Kind.READ:
             yield tier_of(effect), sentence_of(effect)

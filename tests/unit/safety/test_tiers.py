@@ -66,6 +66,7 @@ def test_the_strictest_effect_decides_and_its_reason_stands_first() -> None:
     verdict = assess(
         effects(
             at(Kind.READ, "a", program="cat"),
+            at(Kind.READ, "Makefile", program="make"),
             at(Kind.OUTPUT, "dist", Scope.TREE, program="make"),
             at(Kind.DESTROY, "build", Scope.TREE, program="rm"),
             at(Kind.WRITE, "b", program="tee"),
@@ -76,7 +77,7 @@ def test_the_strictest_effect_decides_and_its_reason_stands_first() -> None:
     assert verdict.reasons == (
         "rm destroys everything in build",
         "tee changes b",
-        "make writes its output everything in dist",
+        "make writes its output: everything in dist",
         "cat only reads",
     )
 
