@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from pytest_cbx.effects.model import Scope
 from pytest_cbx.plan.conflicts import place, shared
 from pytest_cbx.plan.model import Claim, Domain, Mode
 
@@ -33,6 +34,10 @@ def waits(before: Claim, after: Claim, name: str) -> str:
     """
     first, second = _verbs(before), _verbs(after)
     where = shared(before, after)
+    if where == place(after) != place(before) and before.scope is Scope.PATH and before.domain is Domain.FILE:
+        return f"{second[0]} {where} in {before.target}, which {name} {first[0]}"
+    if where == place(before) != place(after) and after.scope is Scope.PATH and after.domain is Domain.FILE:
+        return f"{second[0]} {after.target}, in which {name} {first[0]} {where}"
     if first == second:
         return f"both {second[1]} {where}"
     return f"{second[0]} {where} that {name} {first[0]}"

@@ -60,7 +60,9 @@ def test_formatter_and_linters_on_sources() -> None:
     [
         ("append data/log.txt", "append data/log.txt", "both append to data/log.txt"),
         ("write data/log.txt", "write data/log.txt", "both write data/log.txt"),
-        ("create build", "write build/app", "writes build/app that a creates"),
+        ("create build", "write build/app", "writes build/app in build, which a creates"),
+        ("write build/app", "delete build", "deletes build, in which a writes build/app"),
+        ("delete src/a.py", "read src", "reads src, in which a deletes src/a.py"),
         ("write lock:database", "write lock:database", "both hold lock database"),
         ("write port:8080", "write port:*", "both bind port 8080"),
         ("write process:*", "write process:*", "both signal process *"),
@@ -119,3 +121,15 @@ def test_different_globs_of_one_directory_stay_cheap_and_ordered() -> None:
 
 def test_no_commands_no_graph() -> None:
     assert build_edges([]) == ((), ())
+
+
+def test_making_a_directory_does_not_hide_who_wrote_into_it_before() -> None:
+    commands = (
+        request("write", "write src/lib/x.py"),
+        request("mkdir", "create src/lib"),
+        request("lint", "glob read src/**/*.py"),
+    )
+    assert _edges(*commands) == {
+        "write→mkdir: creates src/lib, in which write writes src/lib/x.py",
+        "write→lint: reads src/lib/x.py that write writes",
+    }
