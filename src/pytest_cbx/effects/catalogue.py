@@ -97,6 +97,7 @@ class EntrySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     abbreviate: bool | None = None
     permute: bool = True
     digits: bool = False
+    bundled: bool = False
     prefixes: str = ""
     dash: Literal["stream", "file"] | None = None
     lenient_options: str = ""

@@ -57,6 +57,7 @@ class Entry:
     abbreviate: bool
     permute: bool
     digits: bool
+    bundled: bool
     dash: str
     lenient: bool
     complete: bool
@@ -88,12 +89,14 @@ class Parsed:
     wild: bool = False
     """Some argument may be an option."""
     quits: bool = False
+    names: set[str] = field(default_factory=set)
+    """All names of the given options."""
     rest: int = 0
     """Index of the first word that was not read (after `ends`, or the operands of an entry that does not permute)."""
 
     def given(self, *names: str) -> bool:
         """Whether an option with one of these names was given."""
-        return any(name in given.option.names for given in self.options for name in names)
+        return not self.names.isdisjoint(names)
 
     def value(self, *names: str) -> Field | None:
         """The value of the last given option with one of these names."""
@@ -140,6 +143,7 @@ def _compile(spec: EntrySpec, parent: Entry | None) -> Entry:
         abbreviate=spec.abbreviate if spec.abbreviate is not None else (parent.abbreviate if parent else True),
         permute=spec.permute and not spec.command,
         digits=spec.digits,
+        bundled=spec.bundled,
         dash=spec.dash or (parent.dash if parent else "stream"),
         lenient=bool(spec.lenient_options),
         complete=spec.complete or bool(spec.lenient_options),
@@ -207,6 +211,8 @@ class _Reader:
         if entry.style == "none":
             parsed.operands = list(fields)
             return parsed
+        if entry.bundled and fields and fields[0].known and fields[0].text[:1] not in ("-", ""):
+            self._bundle(fields[0].text)
         while self.index < len(fields):
             current = fields[self.index]
             if not self._is_option(current):
@@ -238,6 +244,16 @@ class _Reader:
         if current.text.startswith("--"):
             return self._long(current, "--")
         return self._cluster(current)
+
+    def _bundle(self, letters: str) -> None:
+        """The first word is a cluster without a dash; the values follow in the order of their letters (`tar xzf a`)."""
+        self.index = 1
+        for letter in letters:
+            option = self.entry.options.get(f"-{letter}")
+            if option is None:
+                self._unlisted(f"-{letter}")
+            else:
+                self._give(option, self._following(option) if option.value == "required" else None)
 
     def _long(self, current: Field, dashes: str) -> bool:
         name, equals, _ = current.text.partition("=")
@@ -316,6 +332,7 @@ class _Reader:
 
     def _give(self, option: Option, value: Field | None) -> bool:
         self.parsed.options.append(Given(option, value))
+        self.parsed.names.update(option.names)
         self.parsed.quits |= option.quits
         return option.ends
 

@@ -355,12 +355,15 @@ class Call:
             candidates = [subject] if subject is not EMPTY else operands
             return any(_matches(candidate, pattern, doubt=doubt) for candidate in candidates)
         for parsed in self.readings:
-            for given in parsed.options:
-                if name in given.option.names and (
-                    pattern is None or (given.value is not None and _matches(given.value, pattern, doubt=doubt))
-                ):
-                    return True
+            if name in parsed.names and (pattern is None or _valued(parsed, name, pattern, doubt=doubt)):
+                return True
         return doubt and any(parsed.wild for parsed in self.readings)
+
+
+def _valued(parsed: Parsed, name: str, pattern: str, *, doubt: bool) -> bool:
+    """Whether the option was given with a value that matches."""
+    values = [given.value for given in parsed.options if name in given.option.names]
+    return any(value is not None and _matches(value, pattern, doubt=doubt) for value in values)
 
 
 def _matches(value: Field, pattern: str, *, doubt: bool) -> bool:

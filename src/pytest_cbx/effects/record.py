@@ -16,7 +16,7 @@ class Record:
     __slots__ = ("_effects", "_estimate", "_programs", "readable", "span")
 
     def __init__(self) -> None:
-        self._effects: dict[tuple[Kind, Place | None, str, str], Effect] = {}
+        self._effects: dict[tuple[str, str, str, str, str], Effect] = {}
         self._programs: dict[str, ProgramUse] = {}
         self._estimate = Estimate()
         self.readable = True
@@ -25,7 +25,8 @@ class Record:
 
     def effect(self, kind: Kind, place: Place | None, program: str, detail: str) -> None:
         """Note an effect at the current place of the text."""
-        key = (kind, place, program, detail)
+        where = (place.path, place.scope.value) if place is not None else ("", "")
+        key = (kind.value, *where, program, detail)
         if key not in self._effects:
             self._effects[key] = Effect(kind=kind, place=place, program=program, detail=detail, span=self.span)
 

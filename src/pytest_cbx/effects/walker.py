@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from pytest_cbx.effects import dispatch, redirects
 from pytest_cbx.effects.catalogue import variable
@@ -235,14 +235,63 @@ class Walker:
         return output
 
     def _and_or(self, node: AndOr) -> Field:
-        left = self.command(node.left)
-        before = self.state.copy()
+        output, failed = self._chain(node)
+        self.state.merge(failed)
+        return output
+
+    def _chain(self, node: Command) -> tuple[Field, State]:
+        """Walk a command of an and-or list. Afterwards the state is that of its success; the state of its failure is returned."""
+        if not isinstance(node, AndOr):
+            before = self.state.copy()
+            output = self.command(node)
+            return output, self._failure(node, before)
+        left, failed = self._chain(node.left)
         with self.maybe():
-            right = self.command(node.right)
-        self.state.merge(before)
-        if node.connector is Connector.AND and left.known and not left.text:
-            return right
-        return UNKNOWN_MANY if left.unknown or right.unknown else UNKNOWN
+            if node.connector is Connector.AND:
+                right, failed_right = self._chain(node.right)
+                failed.merge(failed_right)
+                return (right if left.known and not left.text else UNKNOWN_MANY), failed
+            succeeded, self.state = self.state, failed
+            _, failed = self._chain(node.right)
+            self.state.merge(succeeded)
+            return UNKNOWN_MANY, failed
+
+    def _failure(self, node: Command, before: State) -> State:
+        """The state after a command that failed: `cd` stays where it was; of anything else any part may have been done."""
+        failed = self.state.copy()
+        if failed.cwd == before.cwd:
+            return failed
+        if isinstance(node, Simple) and node.words and _text(node.words[0]) in ("cd", "pushd", "popd"):
+            return before
+        failed.merge(before)
+        return failed
+
+    def _condition(self, script: Script) -> State:
+        """Walk a condition. Afterwards the state is that of its success; the state of its failure is returned."""
+        *first, last = script.statements or [None]
+        for statement in first:
+            if statement is not None:
+                self.script(Script(statements=(statement,), span=script.span))
+        if last is None or last.background:
+            self.script(script if last is None else Script(statements=(last,), span=script.span))
+            return self.state.copy()
+        return self._chain(last.command)[1]
+
+    def _if(self, node: If) -> Field:
+        ends: list[State] = []
+        with ExitStack() as stack:
+            for condition, body in node.branches:
+                failed = self._condition(condition)
+                with self.maybe():
+                    self.script(body)
+                ends.append(self.state)
+                self.state = failed
+                stack.enter_context(self.maybe())
+            if node.otherwise is not None:
+                self.script(node.otherwise)
+        for end in ends:
+            self.state.merge(end)
+        return UNKNOWN
 
     def _branches(self, bodies: Sequence[Script | None]) -> None:
         """Walk alternatives, each from the same state; None is an alternative in which nothing happens."""
@@ -257,18 +306,6 @@ class Walker:
         self.state = ends[0]
         for end in ends[1:]:
             self.state.merge(end)
-
-    def _if(self, node: If) -> Field:
-        for index, (condition, _) in enumerate(node.branches):
-            if index:
-                before = self.state.copy()
-                with self.maybe():
-                    self.script(condition)
-                self.state.merge(before)
-            else:
-                self.script(condition)
-        self._branches([*(body for _, body in node.branches), node.otherwise])
-        return UNKNOWN
 
     def _case(self, node: Case) -> Field:
         self.expander.one(node.subject)

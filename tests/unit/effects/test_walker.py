@@ -63,6 +63,12 @@ EXACT: list[tuple[str, list[str]]] = [
     ("if true; then cd src; fi; rm a", ["delete ?"]),
     ("cd \"$X\"; rm a", ["delete ?"]),
     ("cd src || exit 1; cat a", ["read src/a"]),
+    ("mkdir b && cd b && touch a && cat c", ["create b", "create b/a", "metadata b/a", "read b/c"]),
+    ("cd src || rm a", ["delete a"]),
+    ("cd src && rm a || rm b", ["delete src/a", "delete ?"]),
+    ("if cd src; then rm a; else rm b; fi", ["delete src/a", "delete b"]),
+    ("{ cd src; cat x; } || rm a", ["read src/x", "delete ?"]),
+    ("cd src || return; cd sub || exit; rm a", ["delete src/sub/a"]),
     ("cat ../a ./b//c d/../e", ["read /a", "read b/c", "read e"]),
     # redirects
     ("echo > a", ["write a"]),
