@@ -1,19 +1,23 @@
 """Supervises instances: starts, deadlines, stopping, reaping, leaks. Driven by the engine's loop; never blocks for long.
 
 An instance is its whole session and all that descends from it, not its leader alone. It has ended when nothing of it
-runs any more: after its leader, whatever is left gets a moment to end by itself and is then a leak, named and killed.
+runs any more. It is RUNNING until its leader ends or it is stopped; what outlives the leader is LINGERING for a moment
+and is then a leak, named and ended as a stopped instance is: TERMINATING (SIGTERM, a grace), KILLING until none is left.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import signal
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
 from pytest_cbx.execute import processes
+from pytest_cbx.execute.family import Head, leftovers, members
 from pytest_cbx.execute.memory import held_bytes, too_much
 from pytest_cbx.execute.model import Cause, Exit, InstanceSpec
 from pytest_cbx.execute.processes import Stat
@@ -21,38 +25,45 @@ from pytest_cbx.execute.spawn import spawn
 
 LEAK_GRACE = 0.2
 """Seconds that what is left after the leader has to end by itself."""
+LEAK_TERM_GRACE = 2.0
+"""Seconds from a leak's SIGTERM to its SIGKILL, or the command's own grace if that is shorter."""
+LEAKS_TOLD = 20
 WATCH_AFTER = 0.5
 """Seconds before an instance's memory is looked at: most commands are over by then."""
 WATCH_EVERY = 1.0
 KILL_PATIENCE = 5.0
-"""Seconds after which a process that does not die of SIGKILL (blocked in the kernel) is given up and named."""
+"""Seconds after which a process that does not die of SIGKILL (blocked in the kernel, another user's) is given up and named."""
 _STEP = 0.02
-_MAX_RSS_UNIT = 1024
+_STEP_MAX = 0.2
+_MAX_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
 class _Phase(Enum):
     RUNNING = "running"
     LINGERING = "lingering"
     """The leader has ended, others of its session have not."""
-    TERMINATED = "terminated"
+    TERMINATING = "terminating"
     """SIGTERM was sent."""
+    KILLING = "killing"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Instance:
     key: int
     spec: InstanceSpec
-    pid: int
+    head: Head
     started: float
     due: float
     """When to look at it again."""
     phase: _Phase = _Phase.RUNNING
+    until: float = math.inf
+    """When the next phase begins, unless it has ended by then."""
+    step: float = _STEP
     cause: Cause | None = None
     reason: str = ""
     status: int | None = None
     """Wait status of the leader."""
     ended: float = 0.0
-    kill_at: float = 0.0
     cpu: float = 0.0
     max_rss: int = 0
     leaks: list[str] = field(default_factory=list)
@@ -65,7 +76,9 @@ class Executor:
         self._clock = clock
         self._instances: dict[int, _Instance] = {}
         self._by_pid: dict[int, _Instance] = {}
-        self._next_watch = 0.0
+        self._heads: dict[int, Head] = {}
+        self._next_watch = math.inf
+        self._exits: list[Exit] = []
 
     def __len__(self) -> int:
         return len(self._instances)
@@ -78,53 +91,65 @@ class Executor:
         """
         pid = spawn(spec)
         now = self._clock()
-        instance = _Instance(key=key, spec=spec, pid=pid, started=now, due=now + spec.timeout)
-        self._instances[key] = instance
-        self._by_pid[pid] = instance
+        marks = tuple(spec.environment.get(b"CBX_INSTANCE", b"").decode("ascii", "replace").split(":"))
+        head = Head(
+            pid=pid,
+            start_ticks=processes.start_ticks(pid),
+            marks=marks if spec.marker in marks else (spec.marker, *marks),
+        )
+        instance = _Instance(key=key, spec=spec, head=head, started=now, due=now + spec.timeout)
+        self._instances[key] = self._by_pid[pid] = instance
+        self._heads[pid] = head
+        if spec.memory:
+            self._next_watch = min(self._next_watch, now + WATCH_AFTER)
         return pid
 
-    def stop(self, key: int, reason: str) -> None:
-        """Ask an instance to end, and make it end after its grace."""
+    def start_ticks(self, key: int) -> int:
+        """When an instance's leader started, in clock ticks since boot; 0 where there is no /proc."""
+        return self._instances[key].head.start_ticks
+
+    def stop(self, key: int, reason: str, *, grace: float | None = None) -> None:
+        """Ask an instance to end, and make it end after `grace` seconds (None: its own; 0: at once)."""
         instance = self._instances.get(key)
-        if instance is not None and instance.cause is None:
-            self._terminate(instance, Cause.CANCELLED, reason)
+        if instance is not None:
+            self._stop(instance, Cause.CANCELLED, reason, instance.spec.grace if grace is None else grace)
 
     def next_due(self) -> float | None:
         """When `handle` should be called at the latest, on the executor's clock."""
-        dues = [instance.due for instance in self._instances.values()]
-        if any(i.spec.memory and i.phase is _Phase.RUNNING for i in self._instances.values()):
-            dues.append(max(self._next_watch, min(i.started for i in self._instances.values()) + WATCH_AFTER))
-        return min(dues, default=None)
+        if not self._instances:
+            return None
+        return min(self._next_watch, *(instance.due for instance in self._instances.values()))
 
     def handle(self) -> list[Exit]:
         """Reap what has died, act on what is due, and return what has ended."""
-        exits: list[Exit] = []
-        for instance in self._reap():
-            if not self._anything_left(instance):
-                exits.append(self._finish(instance))
-            elif instance.phase is _Phase.RUNNING:
-                instance.phase = _Phase.LINGERING
-                instance.due = self._clock() + LEAK_GRACE
+        self._reap()
         now = self._clock()
         for instance in [i for i in self._instances.values() if i.due <= now]:
-            if instance.key in self._instances:
-                exits += self._act(instance, now)
-        self._watch_memory(now)
+            if self._instances.get(instance.key) is instance:
+                self._act(instance, now)
+        if now >= self._next_watch:
+            self._watch_memory(now)
+        exits, self._exits = self._exits, []
         return exits
 
-    def kill_everything(self) -> list[Exit]:
+    def kill_everything(self, reason: str = "the engine ends") -> list[Exit]:
         """SIGKILL all instances at once and wait until they are gone."""
-        exits: list[Exit] = []
+        for instance in self._instances.values():
+            if instance.cause is None and instance.status is None:
+                instance.cause, instance.reason = Cause.CANCELLED, reason
+            instance.phase, instance.due = _Phase.KILLING, math.inf
+        processes.kill_all(self._everybody, KILL_PATIENCE, self._reap)
         for instance in list(self._instances.values()):
-            instance.cause = instance.cause or Cause.CANCELLED
-            instance.reason = instance.reason or "the engine ends"
-            exits.append(self._kill(instance))
+            if self._instances.get(instance.key) is instance:
+                instance.until = 0.0
+                self._kill(instance, self._clock())
+        exits, self._exits = self._exits, []
         return exits
 
     # --- reaping -------------------------------------------------------------------------------------
 
-    def _reap(self) -> Iterator[_Instance]:
-        """Collect every dead child; yields the instances whose leader was among them."""
+    def _reap(self) -> None:
+        """Collect every dead child."""
         while True:
             try:
                 found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -134,130 +159,154 @@ class Executor:
                 return
             pid = found.si_pid
             leader = self._by_pid.get(pid)
-            owner = leader or self._owner_of(pid)
+            # A zombie still has its session, but no environment any more.
+            owner = leader or self._by_pid.get(_session_of(pid))
             _, status, usage = os.wait4(pid, 0)
             if owner is not None:
                 owner.cpu += usage.ru_utime + usage.ru_stime
                 owner.max_rss = max(owner.max_rss, usage.ru_maxrss * _MAX_RSS_UNIT)
-            if leader is not None:
-                leader.status = status
-                leader.ended = self._clock()
-                del self._by_pid[pid]
-                yield leader
+            if leader is not None and leader.status is None:
+                self._on_leader_ended(leader, status)
+            elif owner is not None and owner.phase is not _Phase.RUNNING:
+                owner.due = self._clock()
 
-    def _owner_of(self, pid: int) -> _Instance | None:
-        """The instance an adopted orphan belongs to. A zombie still has its session, but no environment."""
-        stat = processes.stat_of(pid)
-        if stat is None:
-            return None
-        return next((i for i in self._instances.values() if i.pid == stat.session), None)
-
-    # --- what is left ----------------------------------------------------------------------------------
-
-    def _anything_left(self, instance: _Instance) -> bool:
-        """Whether something of an instance outlives its leader. Nearly free when nothing does."""
-        if processes.group_exists(instance.pid):
-            return True
-        strangers = [pid for pid in processes.children_of_this_process() if pid not in self._by_pid]
-        return bool(strangers) and bool(self._survivors(instance))
-
-    def _survivors(self, instance: _Instance) -> list[Stat]:
-        """Every live process of the instance: by session, and by marker for those that left the session."""
-        own = os.getpid()
-        return [
-            stat
-            for stat in processes.all_processes()
-            if stat.pid != own
-            and (
-                instance.pid in (stat.session, stat.group)
-                or processes.carries(processes.marker_of(stat.pid), instance.spec.marker)
-            )
-        ]
+    def _on_leader_ended(self, instance: _Instance, status: int) -> None:
+        instance.status = status
+        instance.ended = now = self._clock()
+        if instance.phase is not _Phase.RUNNING:
+            instance.due = min(instance.due, now)
+        elif leftovers(instance.head, self._heads):
+            instance.phase, instance.until, instance.due = _Phase.LINGERING, now + LEAK_GRACE, now + _STEP
+        else:
+            self._finish(instance)
 
     # --- the steps of stopping -----------------------------------------------------------------------
 
-    def _act(self, instance: _Instance, now: float) -> list[Exit]:
+    def _act(self, instance: _Instance, now: float) -> None:
         """What is due for one instance."""
         if instance.phase is _Phase.RUNNING:
-            self._terminate(instance, Cause.TIMEOUT, f"stopped after its time-out of {instance.spec.timeout:g} s")
-            return []
-        survivors = self._survivors(instance)
-        if not survivors and instance.status is not None:
-            return [self._finish(instance)]
-        if instance.phase is _Phase.LINGERING:
-            instance.leaks += [processes.describe(stat.pid) for stat in survivors]
-            self._send_term(instance, survivors)
-        elif now >= instance.kill_at:
-            return [self._kill(instance)]
+            reason = f"stopped after its time-out of {instance.spec.timeout:g} s"
+            self._stop(instance, Cause.TIMEOUT, reason, instance.spec.grace)
+        elif instance.phase is _Phase.KILLING:
+            self._kill(instance, now)
+        elif instance.status is not None and not leftovers(instance.head, self._heads):
+            self._finish(instance)
+        elif now < instance.until:
+            self._look_again(instance, now)
+        elif instance.phase is _Phase.LINGERING:
+            self._tell_leaks(instance)
+            self._end(instance, min(instance.spec.grace, LEAK_TERM_GRACE), now)
         else:
-            instance.due = min(now + _STEP, instance.kill_at)
-        return []
+            self._begin_killing(instance, now)
 
-    def _terminate(self, instance: _Instance, cause: Cause, reason: str) -> None:
-        instance.cause, instance.reason = cause, reason
-        self._send_term(instance, self._survivors(instance))
+    def _look_again(self, instance: _Instance, now: float) -> None:
+        instance.due = min(instance.until, now + instance.step)
+        instance.step = min(2 * instance.step, _STEP_MAX)
 
-    def _send_term(self, instance: _Instance, survivors: list[Stat]) -> None:
-        """SIGTERM to all of it. A stopped process hears it only once it continues."""
-        now = self._clock()
-        instance.phase = _Phase.TERMINATED
-        instance.kill_at = now + instance.spec.grace
-        instance.due = now + _STEP
-        for stat in survivors:
-            processes.send(stat.pid, signal.SIGTERM)
-            processes.send(stat.pid, signal.SIGCONT)
+    def _stop(self, instance: _Instance, cause: Cause, reason: str, grace: float) -> None:
+        # What its leader did of its own accord stays so; then only its leftovers are hurried.
+        if instance.cause is None and instance.status is None:
+            instance.cause, instance.reason = cause, reason
+        self._end(instance, grace, self._clock())
 
-    def _kill(self, instance: _Instance) -> Exit:
-        """SIGKILL to all of it; waits until the leader is reaped."""
-        left = processes.kill_all(lambda: self._survivors(instance), KILL_PATIENCE)
-        instance.leaks += [f"{processes.describe(stat.pid)} cannot be killed" for stat in left]
-        deadline = self._clock() + KILL_PATIENCE
-        while instance.status is None and self._clock() < deadline:
-            # Others may die in the same moment; `handle` finds them by their status.
-            for other in self._reap():
-                other.due = min(other.due, self._clock())
-            time.sleep(_STEP / 20)
-        return self._finish(instance)
+    def _end(self, instance: _Instance, grace: float, now: float) -> None:
+        """Begin to end all of it, or hurry what has begun."""
+        if instance.phase is _Phase.KILLING:
+            return
+        if grace <= 0:
+            self._begin_killing(instance, now)
+        elif instance.phase is _Phase.TERMINATING:
+            instance.until = min(instance.until, now + grace)
+        else:
+            instance.phase, instance.until, instance.step = _Phase.TERMINATING, now + grace, _STEP
+            self._look_again(instance, now)
+            found = members(instance.head, self._heads)
+            processes.ask_to_end(found)
+            if not found and self._group_lives(instance):
+                processes.send_group(instance.head.pid, signal.SIGTERM)
 
-    def _finish(self, instance: _Instance) -> Exit:
-        del self._instances[instance.key]
-        self._by_pid.pop(instance.pid, None)
+    def _begin_killing(self, instance: _Instance, now: float) -> None:
+        instance.phase, instance.until, instance.step = _Phase.KILLING, now + KILL_PATIENCE, _STEP
+        instance.due = now
+
+    def _kill(self, instance: _Instance, now: float) -> None:
+        """One round of SIGKILL for all of it."""
+        found = processes.freeze_and_kill(lambda: members(instance.head, self._heads))
+        if not found and self._group_lives(instance):
+            processes.send_group(instance.head.pid, signal.SIGKILL)
+        self._reap()
+        if instance.status is not None and not found and not leftovers(instance.head, self._heads):
+            self._finish(instance)
+        elif now >= instance.until:
+            names = [processes.describe(stat.pid) for stat in found[:LEAKS_TOLD]]
+            instance.leaks += [f"{name} cannot be killed" for name in names]
+            self._finish(instance)
+        else:
+            self._look_again(instance, now)
+
+    @staticmethod
+    def _group_lives(instance: _Instance) -> bool:
+        return instance.status is None or processes.group_exists(instance.head.pid)
+
+    def _tell_leaks(self, instance: _Instance) -> None:
+        left = members(instance.head, self._heads)
+        instance.leaks += [processes.describe(stat.pid) for stat in left[:LEAKS_TOLD]]
+        if not left:
+            instance.leaks.append(f"process group {instance.head.pid}")
+        if len(left) > LEAKS_TOLD:
+            instance.leaks.append(f"and {len(left) - LEAKS_TOLD} more")
+
+    def _everybody(self) -> list[Stat]:
+        found: dict[int, Stat] = {}
+        for instance in self._instances.values():
+            found.update({stat.pid: stat for stat in members(instance.head, self._heads)})
+        return list(found.values())
+
+    def _finish(self, instance: _Instance) -> None:
+        pid = instance.head.pid
+        del self._instances[instance.key], self._by_pid[pid], self._heads[pid]
         status = instance.status if instance.status is not None else signal.SIGKILL
         number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
         cause = instance.cause or (Cause.SIGNAL if number else Cause.EXIT)
         reason = instance.reason or (f"ended by signal {number} ({_signal_name(number)})" if number else "")
-        return Exit(
-            key=instance.key,
-            cause=cause,
-            exit_code=128 + number if number else os.WEXITSTATUS(status),
-            signal=number,
-            reason=reason,
-            wall_s=(instance.ended or self._clock()) - instance.started,
-            cpu_s=instance.cpu,
-            max_rss=instance.max_rss,
-            leaks=tuple(dict.fromkeys(instance.leaks)),
+        self._exits.append(
+            Exit(
+                key=instance.key,
+                cause=cause,
+                exit_code=128 + number if number else os.WEXITSTATUS(status),
+                signal=number,
+                reason=reason,
+                wall_s=(instance.ended or self._clock()) - instance.started,
+                cpu_s=instance.cpu,
+                max_rss=instance.max_rss,
+                leaks=tuple(dict.fromkeys(instance.leaks)),
+            )
         )
 
     # --- memory ----------------------------------------------------------------------------------------
 
     def _watch_memory(self, now: float) -> None:
         """Stop instances whose processes hold more than their limit together."""
-        watched = [
-            instance
-            for instance in self._instances.values()
-            if instance.spec.memory and instance.phase is _Phase.RUNNING and now - instance.started >= WATCH_AFTER
-        ]
-        if not watched or now < self._next_watch:
+        watched = [i for i in self._instances.values() if i.spec.memory and i.phase is _Phase.RUNNING]
+        self._next_watch = now + WATCH_EVERY if watched else math.inf
+        old = [instance for instance in watched if now - instance.started >= WATCH_AFTER]
+        if not old:
             return
-        self._next_watch = now + WATCH_EVERY
         by_session: dict[int, list[Stat]] = {}
         for stat in processes.all_processes():
             by_session.setdefault(stat.session, []).append(stat)
-        for instance in watched:
+        for instance in old:
             limit = instance.spec.memory
-            held = held_bytes(by_session.get(instance.pid, ()), limit)
+            held = held_bytes(by_session.get(instance.head.pid, ()), limit)
             if held > limit:
-                self._terminate(instance, Cause.MEMORY, too_much(held, limit))
+                self._stop(instance, Cause.MEMORY, too_much(held, limit), instance.spec.grace)
+
+
+def _session_of(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return 0
 
 
 def _signal_name(number: int) -> str:

@@ -6,10 +6,13 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 MARKER = b"CBX_INSTANCE="
+ENGINE = "CBX_ENGINE"
+"""Set in the environment of every engine, so that one that was started inside a command is not taken for its leak."""
+_FREEZE_ROUNDS = 20
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -25,6 +28,16 @@ class Stat:
     start_ticks: int
     rss: int
     """Bytes."""
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        """What no other process ever has: numbers are used again, but not within one clock tick."""
+        return self.pid, self.start_ticks
+
+
+def visible() -> bool:
+    """Whether this system shows processes in /proc."""
+    return os.path.exists("/proc/self/stat")
 
 
 def stat_of(pid: int) -> Stat | None:
@@ -77,20 +90,24 @@ def children_of_this_process() -> list[int]:
 
 def marker_of(pid: int) -> str:
     """The CBX_INSTANCE a process was started with; empty when it has none or cannot be read."""
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            variables = file.read().split(b"\0")
-    except OSError:
-        return ""
-    for variable in variables:
+    for variable in environment_of(pid):
         if variable.startswith(MARKER):
             return variable[len(MARKER) :].decode("ascii", "replace")
     return ""
 
 
-def carries(marker: str, wanted: str) -> bool:
-    """Whether a chained CBX_INSTANCE (`inner:outer`) names this instance."""
-    return wanted in marker.split(":")
+def environment_of(pid: int) -> tuple[bytes, ...]:
+    """The variables a process was started with, as NAME=value; empty when they cannot be read."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return tuple(file.read().split(b"\0"))
+    except OSError:
+        return ()
+
+
+def marks_of(pid: int) -> tuple[str, ...]:
+    """The marks of the instances a process belongs to, innermost first."""
+    return tuple(mark for mark in marker_of(pid).split(":") if mark)
 
 
 def describe(pid: int) -> str:
@@ -127,19 +144,41 @@ def group_exists(group: int) -> bool:
     return True
 
 
-def kill_all(find: Callable[[], list[Stat]], patience: float) -> list[Stat]:
-    """Kill everything that `find` finds, again and again until it finds nothing; returns what could not be killed.
+def ask_to_end(found: Iterable[Stat]) -> None:
+    """SIGTERM; and SIGCONT, as a stopped process hears it only once it continues."""
+    for stat in found:
+        send(stat.pid, signal.SIGTERM)
+        if stat.state in "Tt":
+            send(stat.pid, signal.SIGCONT)
 
-    Each round stops all of them before it kills, so that none can start another one in between.
+
+def freeze_and_kill(find: Callable[[], list[Stat]]) -> list[Stat]:
+    """One round: SIGSTOP all that `find` finds until it finds nothing new, so that none can flee by starting another
+    one, then SIGKILL it. Returns what was found; it may need a moment to die."""
+    frozen: dict[tuple[int, int], Stat] = {}
+    for _ in range(_FREEZE_ROUNDS):
+        fresh = [stat for stat in find() if stat.identity not in frozen]
+        if not fresh:
+            break
+        for stat in fresh:
+            frozen[stat.identity] = stat
+            send(stat.pid, signal.SIGSTOP)
+    for stat in frozen.values():
+        send(stat.pid, signal.SIGKILL)
+    return list(frozen.values())
+
+
+def kill_all(find: Callable[[], list[Stat]], patience: float, between: Callable[[], None] = lambda: None) -> list[Stat]:
+    """Kill everything that `find` finds, round after round until it finds nothing; returns what could not be killed.
+
+    `between` is called after each round, to reap children.
     """
     deadline = time.monotonic() + patience
-    while found := find():
-        for stat in found:
-            send(stat.pid, signal.SIGSTOP)
-        for stat in found:
-            if start_ticks(stat.pid) == stat.start_ticks:
-                send(stat.pid, signal.SIGKILL)
-        if time.monotonic() > deadline:
+    pause = 0.002
+    while True:
+        found = freeze_and_kill(find)
+        between()
+        if not found or time.monotonic() > deadline:
             return found
-        time.sleep(0.005)
-    return []
+        time.sleep(pause)
+        pause = min(2 * pause, 0.1)

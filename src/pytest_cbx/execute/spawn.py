@@ -7,14 +7,30 @@ import os
 import resource
 import signal
 from collections.abc import Mapping
+from contextlib import ExitStack
 
 from pytest_cbx.errors import SpawnError
 from pytest_cbx.execute.model import InstanceSpec
 
-# Python ignores these; a program expects to die of them.
 _DEFAULT_SIGNALS = tuple(
-    number for number in (signal.SIGPIPE, getattr(signal, "SIGXFSZ", None), signal.SIGINT, signal.SIGTERM) if number
+    getattr(signal, name)
+    for name in (
+        "SIGHUP",
+        "SIGINT",
+        "SIGQUIT",
+        "SIGPIPE",
+        "SIGTERM",
+        "SIGCHLD",
+        "SIGTSTP",
+        "SIGTTIN",
+        "SIGTTOU",
+        "SIGXFSZ",
+    )
+    if hasattr(signal, name)
 )
+"""Those that Python, nohup or a shell may have had ignored; a program would inherit that."""
+_HEADROOM = 128 * 1024 * 1024
+"""Bytes that this process itself may need while it starts another one."""
 
 
 def spawn(spec: InstanceSpec) -> int:
@@ -23,106 +39,150 @@ def spawn(spec: InstanceSpec) -> int:
     Raises:
         SpawnError: it could not be started; the message says why. Nothing runs then.
     """
-    opened: list[int] = []
-    try:
-        actions = _stdio(spec, opened)
-        program = _find(spec)
+    with ExitStack() as stack:
+        actions = _stdio(spec, stack)
         _enter(spec.cwd)
-        before = os.umask(spec.umask)
-        try:
-            pid = os.posix_spawn(
-                program,
-                spec.argv,
-                spec.environment,
-                file_actions=actions,
-                setsid=True,
-                setsigmask=[],
-                setsigdef=_DEFAULT_SIGNALS,
-            )
-        except OSError as error:
-            raise SpawnError(_why(spec, error)) from error
-        finally:
-            os.umask(before)
-            os.chdir("/")
-    finally:
-        for descriptor in opened:
-            os.close(descriptor)
-    _limit(pid, spec)
+        stack.callback(os.chdir, "/")
+        program = _find(spec)
+        for kind, limits in _limit_before(spec):
+            stack.callback(resource.setrlimit, kind, limits)
+        stack.callback(os.umask, os.umask(spec.umask & 0o777))
+        pid = _start(program, spec, actions)
+    _limit_after(pid, spec)
     return pid
 
 
-def _stdio(spec: InstanceSpec, opened: list[int]) -> list[tuple[int, int, int]]:
+def _start(program: bytes, spec: InstanceSpec, actions: list[tuple[int, int, int]]) -> int:
+    try:
+        return os.posix_spawn(
+            program,
+            spec.argv,
+            spec.environment,
+            file_actions=actions,
+            setsid=True,
+            setsigmask=[],
+            setsigdef=_DEFAULT_SIGNALS,
+        )
+    except OSError as error:
+        raise SpawnError(_why(program, spec, error)) from error
+    except ValueError as error:
+        raise SpawnError(f"its words or its environment cannot be handed to a program: {error}") from error
+
+
+def _stdio(spec: InstanceSpec, stack: ExitStack) -> list[tuple[int, int, int]]:
     if spec.descriptors is not None:
         return [(os.POSIX_SPAWN_DUP2, given, number) for number, given in enumerate(spec.descriptors)]
+    opened: list[int] = []
     paths = (os.devnull.encode(), spec.stdout, spec.stderr)
     for number, path in enumerate(paths):
         if number == 2 and path == spec.stdout:
-            opened.append(os.dup(opened[1]))
+            opened.append(opened[1])
             continue
-        flags = os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        flags = os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOCTTY
         try:
             opened.append(os.open(path, flags | os.O_CLOEXEC, 0o600))
-        except OSError as error:
-            shown = os.fsdecode(path)
-            raise SpawnError(f"its output file {shown} cannot be written: {error.strerror}") from error
+        except (OSError, ValueError) as error:
+            raise SpawnError(f"its output file {_show(path)} cannot be opened: {_what(error)}") from error
+        stack.callback(os.close, opened[-1])
     return [(os.POSIX_SPAWN_DUP2, descriptor, number) for number, descriptor in enumerate(opened)]
 
 
 def _enter(directory: bytes) -> None:
     try:
         os.chdir(directory)
-    except OSError as error:
-        shown = os.fsdecode(directory)
-        raise SpawnError(f"its working directory {shown} cannot be entered: {error.strerror}") from error
-
-
-_found: dict[tuple[bytes, bytes], bytes] = {}
+    except (OSError, ValueError) as error:
+        raise SpawnError(f"its working directory {_show(directory)} cannot be entered: {_what(error)}") from error
 
 
 def _find(spec: InstanceSpec) -> bytes:
-    """The program's path, looked up in the instance's own PATH, relative to its own directory."""
+    """The program as execvp(3) finds it, but in the instance's own PATH and from its own directory, where we stand now."""
     name = spec.argv[0]
     if b"/" in name:
-        return name if name.startswith(b"/") else os.path.join(spec.cwd, name)
-    path = _search_path(spec.environment)
-    known = _found.get((name, path))
-    if known is not None and os.path.exists(known):
-        return known
-    for folder in path.split(b":"):
-        candidate = os.path.join(spec.cwd, folder, name)
-        if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
-            _found[name, path] = candidate
+        return name
+    denied = False
+    for folder in _search_path(spec.environment).split(b":"):
+        candidate = os.path.join(folder or b".", name)
+        if os.access(candidate, os.X_OK) and os.path.isfile(candidate):
             return candidate
-    raise SpawnError(f"its program {os.fsdecode(name)} is not on PATH")
+        denied = denied or os.path.isfile(candidate)
+    if denied:
+        raise SpawnError(
+            f"its program {_show(name)} is on PATH but may not be executed; give it the right to (chmod +x)"
+        )
+    raise SpawnError(f"its program {_show(name)} is not on PATH; install it or correct PATH")
 
 
 def _search_path(environment: Mapping[bytes, bytes]) -> bytes:
     return environment.get(b"PATH", os.defpath.encode())
 
 
-def _why(spec: InstanceSpec, error: OSError) -> str:
-    if error.errno == errno.E2BIG:
-        size = sum(map(len, spec.argv)) + sum(len(k) + len(v) for k, v in spec.environment.items())
-        return f"its arguments and environment are too long for the kernel ({size} bytes)"
-    return f"{os.fsdecode(spec.argv[0])} cannot be started: {error.strerror}"
+def _why(program: bytes, spec: InstanceSpec, error: OSError) -> str:
+    name = _show(program)
+    match error.errno:
+        case errno.ENOENT if os.path.exists(os.path.join(spec.cwd, program)):
+            return (
+                f"{name} cannot be started: the interpreter that its first line (#!) or its header names was not found"
+            )
+        case errno.ENOENT:
+            return f"{name} was not found; install it or correct its path"
+        case errno.EACCES:
+            return f"{name} may not be executed: permission denied; give it the right to (chmod +x)"
+        case errno.ENOEXEC:
+            return f"{name} is no program that this system can run; a script needs a first line such as #!/bin/sh"
+        case errno.E2BIG:
+            words = sum(len(word) + 1 for word in spec.argv)
+            rest = sum(len(key) + len(value) + 2 for key, value in spec.environment.items())
+            return (
+                f"its text ({words} bytes) and its environment ({rest} bytes) are too long for the kernel; "
+                "put long texts into a file"
+            )
+        case errno.EAGAIN | errno.ENOMEM:
+            return f"{name} cannot be started: {error.strerror}; the machine is short of processes or memory"
+        case _:
+            return f"{name} cannot be started: {error.strerror}"
 
 
-def _limit(pid: int, spec: InstanceSpec) -> None:
-    """Set the limits of a process that has just begun. The shell has not got as far as its first child by then."""
+def _limit_before(spec: InstanceSpec) -> list[tuple[int, tuple[int, int]]]:
+    """Set this process's own soft limits as the new one is to inherit them; returns what to restore.
+
+    Soft ones only: a command that knows that it needs more may raise them.
+    """
+    wanted = {resource.RLIMIT_NOFILE: spec.open_files}
+    if spec.memory > _HEADROOM:
+        wanted[resource.RLIMIT_DATA] = spec.memory
+    before = []
+    for kind, value in wanted.items():
+        soft, hard = resource.getrlimit(kind)
+        limit = _at_most(value, hard)
+        if value and limit != soft:
+            resource.setrlimit(kind, (limit, hard))
+            before.append((kind, (soft, hard)))
+    return before
+
+
+def _limit_after(pid: int, spec: InstanceSpec) -> None:
+    """What cannot be inherited: niceness, and a memory limit that this process itself would not fit in.
+
+    The shell has not got as far as its first child by then; should it have, the watch on memory still sees that one.
+    """
     try:
-        _lower(pid, resource.RLIMIT_NOFILE, spec.open_files)
-        if spec.memory:
+        if 0 < spec.memory <= _HEADROOM and hasattr(resource, "prlimit"):
             # Not RLIMIT_AS: Node, Go and Java reserve far more address space than they ever use.
-            _lower(pid, resource.RLIMIT_DATA, spec.memory)
+            _, hard = resource.prlimit(pid, resource.RLIMIT_DATA)
+            resource.prlimit(pid, resource.RLIMIT_DATA, (_at_most(spec.memory, hard), hard))
         if spec.niceness:
-            os.setpriority(os.PRIO_PROCESS, pid, spec.niceness)
+            os.setpriority(os.PRIO_PGRP, pid, spec.niceness)
     except (ProcessLookupError, PermissionError):
         pass  # it has ended already
 
 
-def _lower(pid: int, kind: int, wanted: int) -> None:
-    if not hasattr(resource, "prlimit"):
-        return
-    _, hard = resource.prlimit(pid, kind)
-    limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    resource.prlimit(pid, kind, (limit, limit))
+def _at_most(wanted: int, hard: int) -> int:
+    return wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+
+
+def _show(name: bytes) -> str:
+    return name.decode("utf-8", "backslashreplace")
+
+
+def _what(error: OSError | ValueError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
