@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 
 import pytest
 
@@ -24,14 +23,16 @@ class Project:
         (self.pytester.path / "cbx.toml").write_text("\n".join(blocks))
 
     def run(self, *arguments: str, parallel: bool = True, xdist: bool = False) -> pytest.RunResult:
-        """pytest in a process of its own, without plugins that are not ours to test."""
+        """pytest without plugins that are not ours to test; in a process of its own where it has children."""
         flags = ["-p", "no:randomly", "-p", "no:cacheprovider"] if "--lf" not in arguments else ["-p", "no:randomly"]
         flags += ["--cbx-parallel"] if parallel else []
         flags += ["-n2"] if xdist else []
-        return self.pytester.runpytest_subprocess(*flags, *arguments, timeout=60)
+        if xdist:
+            return self.pytester.runpytest_subprocess(*flags, *arguments, timeout=60)
+        return self.pytester.runpytest_inprocess(*flags, *arguments)
 
 
 @pytest.fixture
-def project(pytester: pytest.Pytester) -> Iterable[Project]:
+def project(pytester: pytest.Pytester) -> Project:
     """A project without commands yet."""
     return Project(pytester)

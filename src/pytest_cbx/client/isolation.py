@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pytest_cbx.config.model import Isolation, Rollback
 from pytest_cbx.errors import UsageError
 
-REASON = "this version has no higher rung yet: nothing is enforced in the kernel, nothing is rolled back"
+REASON = "this version has no higher rung"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

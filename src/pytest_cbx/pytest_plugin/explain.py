@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
-from pytest_cbx.client.jobs import plan
-from pytest_cbx.execute.machine import measure
+from pytest_cbx.client.jobs import Job, plan
+from pytest_cbx.client.slots import slots_for
+from pytest_cbx.plan.model import Plan
 from pytest_cbx.plan.render import render_plan
 from pytest_cbx.pytest_plugin import _compat
 from pytest_cbx.pytest_plugin.board import Board
@@ -28,9 +31,35 @@ class ExplainPlugin:
         under_xdist = _compat.is_xdist_controller(session.config)
         items = self._controller.items if under_xdist else [i for i in session.items if isinstance(i, CbxItem)]
         jobs = self._board.prepare(items)
-        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+        reporter: pytest.TerminalReporter | None = session.config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
-            slots = self._board.options.settings.jobs or int(measure().cpus)
             reporter.ensure_newline()
-            reporter.write_line(render_plan(plan(jobs, slots=slots)) if jobs else "cbx: no commands to explain")
+            for line in explain(jobs, plan(jobs, slots=slots_for(self._board.options.settings))):
+                reporter.write_line(line)
         return True
+
+
+def explain(jobs: Sequence[Job], graph: Plan) -> list[str]:
+    """Tier, reasons, claims and what each command would wait for; then the plan as a whole."""
+    if not jobs:
+        return ["cbx: no commands to explain"]
+    waits = _waits(graph)
+    lines: list[str] = []
+    for planned in graph.commands:
+        request = planned.request
+        lines += ["", f"{request.name}  {request.tier.value}"]
+        lines += [f"    runs       {line}" for line in request.text.strip().splitlines()]
+        lines += [f"    because    {reason}" for reason in (request.assessment.reasons if request.assessment else ())]
+        lines += [f"    claims     {claim}" for claim in request.claims]
+        lines += [f"    waits for  {wait}" for wait in waits.get(planned.number, ())]
+    return [*lines, "", *render_plan(graph).splitlines()]
+
+
+def _waits(graph: Plan) -> dict[int, list[str]]:
+    """For each command what stands directly before it, and why; a join is shown by its own reason."""
+    names = {planned.number: planned.request.name for planned in graph.commands}
+    names.update((join.number, join.reason) for join in graph.joins)
+    waits: dict[int, list[str]] = {}
+    for edge in graph.edges:
+        waits.setdefault(edge.after, []).append(f"{names[edge.before]}: {edge.reason}")
+    return waits
