@@ -58,7 +58,8 @@ _FUNCTION_NAME = re.compile(r"[^ \t\n;&|<>()'\"\\$`\0]+")
 _KEYWORD_ENDS = " \t\n;&|<>()" + END
 _COMPOUND = re.compile(r"\(|(?:[{]|\[\[|if|while|until|for|case|select)(?=[ \t\n;(])")
 _COPROCESS_NAME = re.compile(
-    r"(?!(?:if|while|until|for|case|select|function|time|coproc)[ \t(])([^ \t\n;&|<>()'\"\\$`\0]+)[ \t]+(?=\(|(?:[{]|\[\[|if|while|until|for|case|select)[ \t\n;(])"
+    r"(?!(?:if|while|until|for|case|select|function|time|coproc)[ \t(])([^ \t\n;&|<>()'\"\\$`\0]+)[ \t]+"
+    r"(?=\(|(?:[{]|\[\[|if|while|until|for|case|select)[ \t\n;(])"
 )
 _TIME_OPTIONS = re.compile(r"(?:[ \t]+-p(?=[ \t\n;&|()\0]))?(?:[ \t]+--(?=[ \t\n;&|()\0]))?")
 _CLOSERS = {"fi": "if", "done": "loop", "esac": "case", "}": "{"}

@@ -135,7 +135,7 @@ class _Builder:
             if element.first not in self._marks:
                 return self._command(element, redirects)
         first, last = self._range(chain)
-        if len(chain.operators) > MAX_LIST:
+        if sum(operator != "|" for operator, _ in chain.operators) > MAX_LIST:
             return self._broken(first, last, f"a list of more than {MAX_LIST} commands")
         pipelines: list[list[int]] = [[0]]
         connectors: list[Connector] = []

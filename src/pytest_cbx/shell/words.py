@@ -52,6 +52,7 @@ WORD_ENDS = frozenset(" \t\n;&|<>()" + END)
 _QUICK_ENDS = frozenset(" \t\n;&|)" + END)
 _PLAIN = re.compile(r"(?:[^ \t\n;&|<>()'\"\\$`*?\[{}~+@!\0]+|[+@!](?!\())+")
 _ASSIGNS = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
+_BRACES = re.compile(r"[{}]+")
 _TILDE = re.compile(r"~([A-Za-z0-9_.+-]*)")
 _BEFORE_SLASH = re.compile(r"[^/ \t\n;&|<>()'\"\\$`\0]*")
 _DOUBLE_RUN = re.compile(r"[^\"\\$`\0]+")
@@ -143,7 +144,9 @@ def word_pieces(source: Source, pos: int, style: Style) -> tuple[list[Piece], in
             pos = end
             continue
         elif char in "{}":
-            part, end = _bare(char), pos + 1
+            run = _BRACES.match(text, pos)
+            end = run.end() if run is not None else pos + 1
+            part = _bare(text[pos:end])
         elif style.globs or char not in "*?[+@!":
             part, end = expansion(source, pos, braces=style.braces)
         else:
