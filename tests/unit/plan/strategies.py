@@ -40,3 +40,13 @@ named_claims = st.builds(
 )
 
 claims = st.one_of(file_claims(), file_claims(), file_claims(), named_claims)
+
+
+@st.composite
+def close_claims(draw: st.DrawFn) -> Claim:
+    """FILE claims in a world so small that most of them are neighbours; few of them ignored."""
+    scope = draw(st.sampled_from(Scope))
+    names = ("a", "b.py", "*", "*.py", "**") if scope is Scope.GLOB else ("a", "b.py")
+    target = "/".join(draw(st.lists(st.sampled_from(names), min_size=1, max_size=3)))
+    mode = draw(st.sampled_from([Mode.READ, Mode.READ, Mode.CACHE, Mode.WRITE, Mode.CREATE, Mode.DELETE]))
+    return Claim(domain=Domain.FILE, mode=mode, target=target, scope=scope, ignored=draw(st.integers(0, 7)) == 7)

@@ -133,3 +133,8 @@ def test_making_a_directory_does_not_hide_who_wrote_into_it_before() -> None:
         "write→mkdir: creates src/lib, in which write writes src/lib/x.py",
         "write→lint: reads src/lib/x.py that write writes",
     }
+
+
+def test_a_glob_waits_for_who_wrote_a_match() -> None:
+    commands = (request("w", "write src/a.py"), request("other", "write src/a.c"), request("r", "glob read src/*.py"))
+    assert _edges(*commands) == {"w→r: reads src/a.py that w writes"}

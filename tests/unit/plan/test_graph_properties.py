@@ -13,7 +13,7 @@ from pytest_cbx.plan.model import Claim, EdgeKind, Request
 from pytest_cbx.plan.program_order import program_order
 from pytest_cbx.tier import Tier
 
-from .strategies import claims
+from .strategies import claims, close_claims, named_claims
 from .world import reachable
 
 
@@ -61,6 +61,36 @@ def _check(commands: list[Request]) -> None:
 @settings(max_examples=250, deadline=None)
 def test_conflicting_commands_are_ordered_as_in_the_program(commands: list[Request]) -> None:
     _check(commands)
+
+
+def _one_claim_each(held: list[Claim]) -> list[Request]:
+    return [
+        Request(name=f"c{number}", text="", tier=Tier.SAFE_PARALLEL, claims=(one,)) for number, one in enumerate(held)
+    ]
+
+
+@given(st.one_of(close_claims(), claims), st.one_of(close_claims(), claims))
+@settings(max_examples=500, deadline=None)
+def test_two_commands_wait_exactly_when_they_conflict(a: Claim, b: Claim) -> None:
+    _, edges = build_edges(_one_claim_each([a, b]))
+    assert bool(edges) is (conflict(a, b) is not None)
+
+
+@given(st.one_of(st.lists(close_claims(), min_size=3, max_size=7), st.lists(named_claims, min_size=3, max_size=7)))
+@settings(max_examples=400, deadline=None)
+def test_few_commands_with_one_claim_each(held: list[Claim]) -> None:
+    """Sparse enough that a missing edge is not made up for by others."""
+    _check(_one_claim_each(held))
+
+
+@given(st.lists(close_claims(), min_size=3, max_size=9))
+@settings(max_examples=200, deadline=None)
+def test_few_commands_with_every_shortcut_taken_early(held: list[Claim]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(history, "_SLACK", -3)
+        patch.setattr(history, "_FEW_PLACES", 0)
+        patch.setattr(history, "GLOBS_MAX", 1)
+        _check(_one_claim_each(held))
 
 
 @given(requests(most=25))

@@ -10,7 +10,10 @@ from pytest_cbx.plan.conflicts import conflict
 from pytest_cbx.plan.index import ClaimIndex, parts
 from pytest_cbx.plan.model import Claim, Domain, Mode
 
-from .strategies import claims
+from .strategies import claims as any_claims
+from .strategies import close_claims
+
+claims = st.one_of(close_claims(), any_claims)
 
 
 def _meaning(claim: Claim) -> object:
