@@ -16,6 +16,7 @@ def analyse(script: Script, context: Context) -> Effects:
     walker = Walker(context)
     try:
         walker.script(script)
+        walker.traps()
     except RecursionError:
         walker.record.readable = False
         walker.doubt("nested too deep to follow")

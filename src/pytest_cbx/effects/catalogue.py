@@ -56,7 +56,6 @@ class SlotSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     unless: tuple[str, ...] = ()
     match: tuple[str, ...] = ()
     run: Run = ""
-    assigns: bool = False
 
 
 class Example(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -24,6 +24,7 @@ SYSTEM_DIRECTORIES = frozenset({"/bin", "/usr/bin", "/usr/local/bin", "/sbin", "
 """Programs in these are what their names say. Any other path is a program of someone's own."""
 
 DEEPEST = 8
+"""Texts within texts (`bash -c`, `eval`, aliases) and functions deeper than this count as unknown."""
 
 
 def run(walker: Walker, fields: list[Field], *, operands: int = 0) -> Field:

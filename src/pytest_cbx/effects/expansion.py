@@ -56,6 +56,9 @@ class Host(Protocol):
     def process(self, body: Script, reads_from: bool) -> Field:
         """Walk the body of a process substitution and give the path that stands for it."""
 
+    def assign(self, name: str, value: Field) -> None:
+        """Set a variable."""
+
     def doubt(self, reason: str) -> None:
         """Note that something unknown may run here."""
 
@@ -337,7 +340,7 @@ class Expander:
             return EMPTY if use_argument else argument
         result = argument if use_argument else value
         if operator[-1] == "=":
-            state.variables[node.name] = result
+            self.host.assign(node.name, result)
         return result
 
 

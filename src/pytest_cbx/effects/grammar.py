@@ -39,7 +39,6 @@ class Slot:
     unless: tuple[Condition, ...]
     match: tuple[str, ...]
     run: str
-    assigns: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -160,7 +159,7 @@ def _compile(spec: EntrySpec, parent: Entry | None) -> Entry:
 def _slot(spec: SlotSpec) -> Slot:
     return Slot(
         count=spec.count, rules=compile_rules(spec.effects), default=spec.default, when=compile_conditions(spec.when),
-        unless=compile_conditions(spec.unless), match=spec.match, run=spec.run, assigns=spec.assigns,
+        unless=compile_conditions(spec.unless), match=spec.match, run=spec.run,
     )  # fmt: skip
 
 

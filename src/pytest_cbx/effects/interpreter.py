@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -264,14 +265,17 @@ class Call:
                 pieces.extend([Field(" "), operand] if index else [operand])
             self.output = self.host.run_text(concat(pieces), self.name)
             return
-        if slot.assigns:
-            operands = self.assignments(operands)
         if operands:
-            saved = self.host.state.cwd
-            self.host.state.cwd = self.base
-            self.output = self.host.run(operands)
-            if self.host.state.cwd == self.base:
-                self.host.state.cwd = saved
+            with self.process():
+                self.output = self.host.run(operands)
+
+    @contextmanager
+    def process(self) -> Iterator[None]:
+        """What is run inside is started by this program: no functions, aliases or builtins of the shell, and its directory."""
+        state = self.host.state.process(self.host.state.positional)
+        state.cwd = self.base
+        with self.host.fork(state):
+            yield
 
     def assignments(self, operands: list[Field]) -> list[Field]:
         """Apply the leading `NAME=value` operands; the others are returned."""

@@ -99,7 +99,7 @@ def _pattern_places(pattern: str, scope: str) -> list[Place]:
         return [entry]
     if scope == "children":
         return [Place(path=f"{pattern}/*", scope=Scope.GLOB)]
-    return [entry, Place(path=f"{pattern}/**", scope=Scope.GLOB)]
+    return [entry] if pattern.endswith("**") else [entry, Place(path=f"{pattern}/**", scope=Scope.GLOB)]
 
 
 def name_of(value: Field) -> Field:

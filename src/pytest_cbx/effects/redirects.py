@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.paths import is_stream, resolve
-from pytest_cbx.effects.values import UNKNOWN, Field, concat
+from pytest_cbx.effects.values import TAME, UNKNOWN, Field, concat
 from pytest_cbx.shell.nodes import Redirect
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ def apply(walker: Walker, redirects: Sequence[Redirect], program: str) -> bool:
     """Note the effects of redirects, in order, and what they make of standard input. True: standard output goes elsewhere."""
     diverted = False
     for redirect in redirects:
+        if redirect.descriptor and redirect.descriptor.startswith("{"):
+            walker.assign(redirect.descriptor.strip("{}"), TAME)
         if redirect.operator in ("<<", "<<-"):
             walker.stdin = walker.expander.one(redirect.target)
         elif redirect.operator == "<<<":

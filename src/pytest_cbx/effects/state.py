@@ -53,11 +53,13 @@ class State:
         )  # fmt: skip
 
     def process(self, positional: tuple[Field, ...] | None = ()) -> State:
-        """What another shell process starts with: only exported variables (and functions) reach it."""
+        """What another shell process starts with: only exported variables and functions reach it (these in a shell only)."""
         child = self.copy()
         child.variables = {name: value for name, value in self.variables.items() if name in self.exported}
         child.variables["IFS"] = Field(" \t\n")
-        if not self.functions_exported:
+        if self.functions_exported:
+            child.doubtful |= child.functions.keys()
+        else:
             child.functions, child.doubtful = {}, set()
         child.aliases, child.expand_aliases = {}, False
         child.positional, child.ended = positional, False

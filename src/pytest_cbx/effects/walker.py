@@ -44,9 +44,6 @@ MOST_STEPS = 4_000
 MOST_ROUNDS = 8
 """A loop over at most this many known words is walked once for each."""
 
-DEEPEST = 8
-"""Texts within texts (`bash -c`, `eval`, aliases, functions)."""
-
 _NUMERIC = frozenset({"-eq", "-ne", "-lt", "-le", "-gt", "-ge"})
 
 
@@ -68,6 +65,8 @@ class Walker:
         self.depth = 0
         self._maybe = 0
         self.forks = 0
+        self.later: list[tuple[Field, State]] = []
+        """Texts of traps, each with what is known whenever it may run."""
         self._steps = 0
         self._nested = 0
 
@@ -150,6 +149,19 @@ class Walker:
         path = f"/dev/fd/{63 - len(self.pipes) % 50}"
         self.pipes[path] = output if reads_from else UNKNOWN
         return Field(path)
+
+    def traps(self) -> None:
+        """Walk the traps' texts: they run at the end, or any time before."""
+        for index in range(MOST_ROUNDS):
+            if index >= len(self.later):
+                return
+            text, state = self.later[index]
+            final = self.state.copy()
+            final.ended = state.ended = False
+            state.merge(final)
+            with self.maybe(), self.fork(state), self.input(UNKNOWN):
+                self.run_text(text, "trap", isolated=False)
+        self.doubt("too many traps to follow", "trap")
 
     # --- structure -------------------------------------------------------------------------------------
 
@@ -345,9 +357,7 @@ class Walker:
             for value in values[MOST_ROUNDS:]:
                 if not value.known and value.text.startswith("-"):
                     self.doubt("a loop over words that are not known beforehand")
-            self.state.variables[node.variable] = (
-                UNKNOWN if any(not value.known for value in values) else _joined(values)
-            )
+            self.assign(node.variable, UNKNOWN if any(not value.known for value in values) else _joined(values))
             return self._loop(node.body)
         start = self.state.copy()
         ended = start.ended
@@ -444,6 +454,9 @@ class Walker:
         if listed is not None and not (value.known and value.text in listed.safe):
             kind = Kind.EXECUTE if listed.effect == "execute" else Kind.UNKNOWN
             self.note(kind, None, name, f"{name} is set: {listed.why}")
+        for _, state in self.later:
+            if array or state.variables.get(name) != value:
+                state.variables[name] = UNKNOWN
         if not array:
             self.state.variables[name] = value
         if temporary:

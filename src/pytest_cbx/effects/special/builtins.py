@@ -87,14 +87,14 @@ def trap(call: Call) -> None:
     text = operands[0]
     if text.known and (text.text in ("", "-") or len(operands) == 1):
         return
-    with call.host.maybe(), call.host.fork():
-        call.host.run_text(text, call.name, isolated=False)
+    call.host.later.append((text, call.host.state.copy()))
 
 
 def execute(call: Call) -> None:
     """`exec COMMAND…` replaces the shell; without a command only its redirects count."""
     if call.parsed.operands:
-        call.output = call.host.run(call.parsed.operands)
+        with call.process():
+            call.output = call.host.run(call.parsed.operands)
         call.host.state.ended = True
 
 

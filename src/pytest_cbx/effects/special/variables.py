@@ -22,6 +22,8 @@ def declare(call: Call) -> None:
         return
     if call.given("-f", "-F", "-p"):
         return
+    if call.given("-n") and call.name != "export":
+        call.doubt("a name that stands for another variable is not followed")
     for operand in call.parsed.operands:
         name, equals, _ = operand.text.partition("=")
         host.expander.evaluated(Field(name, operand.shape if not equals else EMPTY.shape))

@@ -20,8 +20,7 @@ def env(call: Call) -> None:
     text = call.value("-S", "--split-string")
     if text is not None:
         words = [*_split(call, text), *words]
-    with host.fork(host.state.process(host.state.positional)):
-        host.state.cwd = call.base
+    with call.process():
         rest = call.assignments(words)
         while rest and rest[0].known and rest[0].text.startswith("-"):
             call.output = host.run([Field("env"), *rest])
@@ -43,12 +42,25 @@ def _split(call: Call, text: Field) -> list[Field]:
 
 def wrapper(call: Call) -> None:
     """Runs its operands as a command in a process of its own, after `NAME=VALUE` operands (sudo, doas)."""
-    host = call.host
-    with host.fork(host.state.process(host.state.positional)):
-        host.state.cwd = call.base
+    with call.process():
         rest = call.assignments(list(call.parsed.operands))
         if rest:
-            call.output = host.run(rest)
+            call.output = call.host.run(rest)
+
+
+def flock(call: Call) -> None:
+    """`flock FILE|DIRECTORY COMMAND…`, `flock FILE -c TEXT`, `flock DESCRIPTOR`."""
+    operands = call.parsed.operands
+    if not operands:
+        return
+    if not operands[0].text.isdigit():
+        call.touch(Kind.CREATE, operands[0])
+    rest = operands[1:]
+    with call.process():
+        if rest and rest[0].known and rest[0].text in ("-c", "--command"):
+            call.host.run_text(rest[1] if len(rest) > 1 else UNKNOWN, call.name)
+        elif rest:
+            call.output = call.host.run(rest)
 
 
 def xargs(call: Call) -> None:
@@ -62,7 +74,7 @@ def xargs(call: Call) -> None:
         words = [_replaced(word, text) for word in words]
     else:
         words = [*words, *files]
-    with host.maybe(), host.fork(host.state.process(host.state.positional)), host.input(UNKNOWN):
+    with host.maybe(), call.process(), host.input(UNKNOWN):
         host.run(words)
 
 
@@ -105,8 +117,14 @@ def parallel(call: Call) -> None:
     replaced = [_replaced(word, "{") for word in command]
     if replaced == command:
         replaced = [*command, UNKNOWN_MANY]
-    with call.host.maybe(), call.host.fork(call.host.state.process()):
+    with call.host.maybe(), call.process():
         call.host.run(replaced)
 
 
-INTERPRETERS: dict[str, Callable[[Call], None]] = {"env": env, "wrapper": wrapper, "xargs": xargs, "parallel": parallel}
+INTERPRETERS: dict[str, Callable[[Call], None]] = {
+    "env": env,
+    "wrapper": wrapper,
+    "xargs": xargs,
+    "parallel": parallel,
+    "flock": flock,
+}
