@@ -8,6 +8,7 @@ from pathlib import Path
 from pytest_cbx.config import find_config, find_workspace, load_settings
 from pytest_cbx.config.model import Settings
 from pytest_cbx.errors import UsageError
+from pytest_cbx.execute.machine import measure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,13 @@ def open_project(start: Path, *, workspace: str | None = None, config: str | Non
     else:
         root = find_workspace(start.absolute())
     file = Path(config).absolute() if config else find_config(root)
-    return Project(root=root, file=file, settings=load_settings(file) if file else Settings())
+    return Project(root=root, file=file, settings=_load(file, root))
+
+
+def _load(file: Path | None, root: Path) -> Settings:
+    if file is None:
+        return Settings()
+    return load_settings(file, workspace=root, memory_total=measure().memory)
 
 
 def directory(text: str | None) -> Path:

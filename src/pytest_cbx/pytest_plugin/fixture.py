@@ -4,24 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_cbx.client.api import Cbx
-from pytest_cbx.client.runner import Runner
-from pytest_cbx.pytest_plugin.keys import BOARD
+from pytest_cbx.pytest_plugin.keys import OPTIONS
+
+if TYPE_CHECKING:
+    from pytest_cbx.client.api import Cbx
+    from pytest_cbx.client.runner import Runner
+    from pytest_cbx.pytest_plugin.options import Options
 
 
 class FixtureConnection:
     """One connection to the engine for all tests of a process, made at the first command."""
 
-    def __init__(self, config: pytest.Config) -> None:
-        self._options = config.stash[BOARD].options
+    def __init__(self, options: Options) -> None:
+        self._options = options
         self._runner: Runner | None = None
 
     def __call__(self) -> Runner:
         """The connection."""
         if self._runner is None:
+            from pytest_cbx.client.runner import Runner  # noqa: PLC0415
+
             self._runner = Runner(self._options.root, self._options.settings, name="a test's cbx fixture")
         return self._runner
 
@@ -34,7 +40,7 @@ class FixtureConnection:
 
 @pytest.fixture(scope="session")
 def _cbx_connection(request: pytest.FixtureRequest) -> Iterator[FixtureConnection]:
-    connection = FixtureConnection(request.config)
+    connection = FixtureConnection(request.config.stash[OPTIONS])
     yield connection
     connection.close()
 
@@ -45,7 +51,9 @@ def cbx(request: pytest.FixtureRequest, tmp_path: Path, _cbx_connection: Fixture
 
     Bound to the test's `tmp_path`. Commands share locks, caps and budget with everything else that runs in the project's work tree.
     """
-    options = request.config.stash[BOARD].options
+    from pytest_cbx.client.api import Cbx  # noqa: PLC0415
+
+    options = request.config.stash[OPTIONS]
     return Cbx(
         tmp_path,
         root=options.root,

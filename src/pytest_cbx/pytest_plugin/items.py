@@ -10,6 +10,7 @@ import pytest
 
 from pytest_cbx.client.outcome import Outcome
 from pytest_cbx.config.model import CommandConfig
+from pytest_cbx.errors import CbxError
 from pytest_cbx.pytest_plugin.failure import describe_failure, output_section
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ class CbxItem(pytest.Item):
         if isinstance(excinfo.value, CommandFailed):
             job = self.board.jobs.get(self.command.name)
             return describe_failure(excinfo.value.outcome, job)
+        if isinstance(excinfo.value, CbxError):
+            return f"cbx: {excinfo.value}"
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:

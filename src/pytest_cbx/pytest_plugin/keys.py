@@ -4,6 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_cbx.pytest_plugin.board import Board
+from pytest_cbx.pytest_plugin.options import Options
 
-BOARD = pytest.StashKey[Board]()
+OPTIONS = pytest.StashKey[Options]()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 
 import pytest
 
+from pytest_cbx.errors import CbxError
 from pytest_cbx.pytest_plugin import _compat
 from pytest_cbx.pytest_plugin.board import Board
 from pytest_cbx.pytest_plugin.items import CbxItem
@@ -18,6 +20,19 @@ def check_stop(session: pytest.Session) -> None:
         raise session.Failed(session.shouldfail)
     if session.shouldstop:
         raise session.Interrupted(session.shouldstop)
+
+
+@contextmanager
+def stopping_commands(session: pytest.Session, board: Board) -> Iterator[None]:
+    """However the block ends early, no command goes on. Trouble with the engine ends the session with a message."""
+    try:
+        yield
+    except CbxError as error:
+        raise session.Failed(f"cbx: {error}") from error
+    except BaseException:
+        with suppress(CbxError):
+            board.cancel("pytest was stopped")
+        raise
 
 
 class ParallelLoop:
@@ -88,12 +103,9 @@ class LoopPlugin:
         if not commands or not self._board.options.parallel:
             return None
         loop = ParallelLoop(session, self._board, session.items)
-        try:
+        with stopping_commands(session, self._board):
             loop.start()
             loop.run()
-        except BaseException:
-            self._board.cancel("pytest was stopped")
-            raise
         return True
 
 
@@ -112,7 +124,7 @@ class ControllerPlugin:
             return (yield)
         session.testscollected += len(self.items)
         loop = ParallelLoop(session, self._board, list(self.items))
-        try:
+        with stopping_commands(session, self._board):
             if self._board.options.parallel:
                 loop.start()
             result = yield
@@ -120,9 +132,6 @@ class ControllerPlugin:
                 loop.run()
             else:
                 self._one_by_one(session)
-        except BaseException:
-            self._board.cancel("pytest was stopped")
-            raise
         return result
 
     def _one_by_one(self, session: pytest.Session) -> None:

@@ -11,6 +11,7 @@ from pytest_cbx.client.isolation import Rung, check_rollback, reach
 from pytest_cbx.config import find_config, find_workspace, load_settings, override
 from pytest_cbx.config.model import Settings
 from pytest_cbx.errors import CbxError
+from pytest_cbx.execute.machine import measure
 
 PREFIX = "cbx: "
 
@@ -89,7 +90,8 @@ def read_options(config: pytest.Config) -> Options:
 
 def _read(config: pytest.Config) -> Options:
     file = _find_file(config)
-    settings = load_settings(file) if file else Settings()
+    root = _root(config, file)
+    settings = load_settings(file, workspace=root, memory_total=measure().memory) if file else Settings()
     settings = override(
         settings,
         jobs=_text(config, "cbx_jobs"),
@@ -101,7 +103,7 @@ def _read(config: pytest.Config) -> Options:
     report = _text(config, "cbx_report")
     return Options(
         settings=settings,
-        root=_root(config, file),
+        root=root,
         file=file,
         rung=rung,
         parallel=_flag(config, "cbx_parallel"),

@@ -1,0 +1,70 @@
+"""What a session with commands has: marks, collection, a loop, true times in reports, lines in the terminal."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+
+import pytest
+
+from pytest_cbx.pytest_plugin import _compat, terminal
+from pytest_cbx.pytest_plugin.board import Board
+from pytest_cbx.pytest_plugin.collect import CollectPlugin, add_file_to_arguments
+from pytest_cbx.pytest_plugin.explain import ExplainPlugin
+from pytest_cbx.pytest_plugin.items import CbxItem
+from pytest_cbx.pytest_plugin.loop import ControllerPlugin, LoopPlugin
+from pytest_cbx.pytest_plugin.options import Options
+
+
+def take_up(config: pytest.Config, options: Options) -> None:
+    """Register all that the session's commands need."""
+    board = Board(config, options)
+    for tag in dict.fromkeys(tag for command in board.commands for tag in command.tags):
+        config.addinivalue_line("markers", f"{tag}: a tag of commands in the project's cbx configuration")
+    controller = ControllerPlugin(board)
+    manager = config.pluginmanager
+    manager.register(CollectPlugin(board, controller), "cbx-collect")
+    if not _compat.is_xdist_worker(config):
+        manager.register(controller, "cbx-controller")
+        manager.register(LoopPlugin(board), "cbx-loop")
+        manager.register(ExplainPlugin(board, controller), "cbx-explain")
+        manager.register(ReportPlugin(board), "cbx-report")
+    # Inside a command of ours a bare `pytest` means the Python tests, or it would run that command again.
+    nested = "CBX_INSTANCE" in os.environ
+    if options.file is not None and board.commands and not nested:
+        add_file_to_arguments(config, options.file)
+
+
+class ReportPlugin:
+    """What people see of the commands."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    def pytest_sessionfinish(self) -> None:
+        """Stop what still runs before the summary is printed."""
+        self._board.close()
+
+    def pytest_unconfigure(self) -> None:
+        """Leave the engine, whatever happened."""
+        self._board.close()
+
+    def pytest_report_header(self) -> str | None:
+        """One line: the rung and why, the machine, how many commands from where."""
+        return terminal.header(self._board)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """One line on what the commands came to."""
+        terminal.summary(terminalreporter, self._board)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Give a command's report its own start, end and duration: those of its instance, not of its item."""
+        report = yield
+        if isinstance(item, CbxItem) and report.when == "call":
+            outcome = self._board.outcomes.get(item.command.name)
+            if outcome is not None and outcome.attempts:
+                report.start, report.stop, report.duration = outcome.started_at, outcome.ended_at, outcome.duration
+        return report
