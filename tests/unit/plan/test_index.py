@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_cbx.effects.model import Scope
 from pytest_cbx.plan.conflicts import conflict
 from pytest_cbx.plan.index import ClaimIndex, parts
-from pytest_cbx.plan.model import Claim, Domain, Mode
+from pytest_cbx.plan.model import Claim, Domain
 
 from .strategies import claims as any_claims
 from .strategies import close_claims
+from .world import claim
 
 claims = st.one_of(close_claims(), any_claims)
 
@@ -39,19 +42,19 @@ def test_equals_brute_force(
 ) -> None:
     index: ClaimIndex[int] = ClaimIndex()
     held: dict[int, list[Claim]] = {}
-    for key, claim in added:
-        index.add(key, claim)
-        held.setdefault(key, []).append(claim)
+    for key, one in added:
+        index.add(key, one)
+        held.setdefault(key, []).append(one)
     for key in removed:
         index.remove(key)
         held.pop(key, None)
-    for key, claim in again:
-        index.add(key, claim)
-        held.setdefault(key, []).append(claim)
+    for key, one in again:
+        index.add(key, one)
+        held.setdefault(key, []).append(one)
     assert len(index) == len(held)
-    for claim in asked:
-        found = [(key, _meaning(other)) for key, other in index.overlapping(claim)]
-        assert set(found) == _by_force(held, claim)
+    for one in asked:
+        found = [(key, _meaning(other)) for key, other in index.overlapping(one)]
+        assert set(found) == _by_force(held, one)
         assert len(found) == len(set(found)), "a claim was given twice"
 
 
@@ -59,8 +62,8 @@ def test_equals_brute_force(
 @settings(max_examples=100, deadline=None)
 def test_removing_everything_leaves_nothing(added: list[tuple[int, Claim]]) -> None:
     index: ClaimIndex[int] = ClaimIndex()
-    for key, claim in added:
-        index.add(key, claim)
+    for key, one in added:
+        index.add(key, one)
     for key in range(6):
         index.remove(key)
     assert len(index) == 0
@@ -76,12 +79,30 @@ def test_an_unknown_key_is_no_error() -> None:
     assert index.claims("nobody") == frozenset()
 
 
+class _Tripwire(dict[int, object]):
+    """Groups of a place that nobody should look at."""
+
+    def items(self) -> NoReturn:
+        raise AssertionError("a place was looked at that holds nothing in the way")
+
+
 def test_readers_of_a_tree_are_not_looked_at_by_another_reader() -> None:
     """A search enters only subtrees that hold something in its way."""
     index: ClaimIndex[int] = ClaimIndex()
     for number in range(200):
-        index.add(number, Claim(domain=Domain.FILE, mode=Mode.READ, target=f"src/{number}.py"))
-    writer = Claim(domain=Domain.FILE, mode=Mode.WRITE, target="src/7.py")
-    index.add(1000, writer)
-    reader = Claim(domain=Domain.FILE, mode=Mode.READ, target=".", scope=Scope.TREE)
-    assert list(index.overlapping(reader)) == [(1000, writer)]
+        index.add(number, claim(f"read src/{number}.py"))
+    index.add(1000, claim("write src/7.py"))
+    folder = index._files.children["."].children["src"]
+    for name, node in folder.children.items():
+        if name != "7.py":
+            node.own = _Tripwire()  # type: ignore[assignment]
+    assert list(index.overlapping(claim("read **"))) == [(1000, claim("write src/7.py"))]
+    with pytest.raises(AssertionError, match="looked at"):
+        list(index.overlapping(claim("write **")))
+
+
+def test_a_glob_passes_over_globs_that_it_gets_along_with() -> None:
+    index: ClaimIndex[str] = ClaimIndex()
+    index.add("reader", claim("glob read src/*.py"))
+    index.add("writer", claim("glob write src/*.txt"))
+    assert list(index.overlapping(claim("glob read **/*.*"))) == [("writer", claim("glob write src/*.txt"))]
