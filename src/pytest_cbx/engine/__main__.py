@@ -1,45 +1,78 @@
-"""`python -m pytest_cbx.engine WORKSPACE`: become the work tree's engine, unless there is one."""
+"""Becomes the engine of a work tree, unless there is one. Started by `launch.start`, with the work tree as its argument."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import sys
+import time
 from pathlib import Path
 
 import filelock
 
-from pytest_cbx.engine.places import rendezvous
+from pytest_cbx.engine.places import Rendezvous, rendezvous
 from pytest_cbx.engine.server import Server
 from pytest_cbx.execute.kernel.prctl import become_subreaper
 
-LOCK_PATIENCE = 2.0
+LOCK_PATIENCE = 10.0
 """Seconds to wait for an engine that is just leaving."""
+_PAUSE = 0.01
 
 
 def main(workspace: str) -> int:
     """Serve until the last client has left. Returns at once when another process is the engine."""
     place = rendezvous(Path(workspace))
-    lock = filelock.FileLock(place.lock, mode=0o600)
-    try:
-        lock.acquire(timeout=LOCK_PATIENCE)
-    except filelock.Timeout:
+    lock = _elect(place)
+    if lock is None:
         return 0
     try:
         os.chdir("/")
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
         become_subreaper()
         Server(place, Path(workspace)).serve()
     finally:
-        # While the lock is held nobody else is the engine; who opened the file before sees that it has no name any more.
-        place.lock.unlink(missing_ok=True)
-        lock.release()
-    try:
-        place.log.unlink(missing_ok=True)
-        place.directory.rmdir()
-    except OSError:
-        pass  # the next engine is here already
+        _clear_away(place, lock)
     return 0
+
+
+def _elect(place: Rendezvous) -> filelock.BaseFileLock | None:
+    """The work tree's lock; None when an engine holds it that takes clients."""
+    deadline = time.monotonic() + LOCK_PATIENCE
+    while True:
+        lock = filelock.FileLock(place.lock, mode=0o600, is_singleton=False)
+        with contextlib.suppress(filelock.Timeout, FileNotFoundError):
+            lock.acquire(timeout=0)
+            if _has_its_name(place):
+                return lock
+            lock.release()
+        if place.socket.exists() or time.monotonic() > deadline:
+            return None
+        time.sleep(_PAUSE)
+        place.directory.mkdir(mode=0o700, exist_ok=True)
+
+
+def _has_its_name(place: Rendezvous) -> bool:
+    """Whether the lock we hold is on the file of that name, and not on one that its last holder has removed."""
+    second = filelock.FileLock(place.lock, mode=0o600, is_singleton=False)
+    try:
+        second.acquire(timeout=0)
+    except filelock.Timeout:
+        return True
+    second.release()
+    return False
+
+
+def _clear_away(place: Rendezvous, lock: filelock.BaseFileLock) -> None:
+    """Leave nothing. While the lock is held nobody else is the engine; the lock's own name goes last."""
+    for path in (place.socket, place.start_lock, place.log, place.lock):
+        path.unlink(missing_ok=True)
+    for directory in (place.directory, place.directory.parent):
+        # Not empty: somebody is starting the next engine, or an error's log is kept.
+        with contextlib.suppress(OSError):
+            directory.rmdir()
+    lock.release()
 
 
 if __name__ == "__main__":

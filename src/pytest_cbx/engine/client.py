@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import atexit
+import dataclasses
 import os
 import select
 import socket
-import subprocess
-import sys
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
+
+import filelock
+import msgspec
 
 from pytest_cbx.config.model import Settings
+from pytest_cbx.engine import launch
 from pytest_cbx.engine.framing import FROM_ENGINE, Connection
 from pytest_cbx.engine.places import Rendezvous, rendezvous
 from pytest_cbx.engine.protocol import (
+    INTERNAL_ERROR,
     VERSION,
     Abandon,
+    CommandSpec,
     Environment,
     Farewell,
     Finished,
     FromEngine,
     Hello,
+    JoinSpec,
     Leave,
     Message,
     Refused,
@@ -31,30 +40,30 @@ from pytest_cbx.engine.protocol import (
     Welcome,
 )
 from pytest_cbx.engine.sweep import kill_of_engine
-from pytest_cbx.errors import EngineLost, ProtocolError
+from pytest_cbx.errors import CbxError, EngineLost, InternalError, ProtocolError
 from pytest_cbx.execute import processes
 
-START_PATIENCE = 20.0
+START_PATIENCE = 30.0
 """Seconds for an engine to come up; a loaded machine may take a few."""
 LEAVE_PATIENCE = 30.0
 """Seconds for the engine to stop what this client still runs."""
 _PAUSE = 0.005
 
+_open: weakref.WeakSet[Client] = weakref.WeakSet()
+
 
 class Client:
     """A connection to the engine of one work tree. Not thread-safe, and of no use in a forked child."""
 
-    def __init__(
-        self, place: Rendezvous, connection: Connection[FromEngine], started: subprocess.Popen[bytes] | None
-    ) -> None:
+    def __init__(self, place: Rendezvous, connection: Connection[FromEngine]) -> None:
         self._place = place
         self._connection = connection
-        self._process = started
         self._owner = os.getpid()
-        self._sessions: dict[int, int] = {}
-        """Leaders of running instances by command id, for the case that the engine dies."""
+        self._leaders: dict[int, tuple[int, int]] = {}
+        """Pid and start of running instances' leaders by command id, for the case that the engine dies."""
         self._environments = 0
-        self._lost: EngineLost | None = None
+        self._refused = ""
+        self._lost: CbxError | None = None
         self._backlog: list[FromEngine] = []
         self.welcome: Welcome
 
@@ -67,23 +76,20 @@ class Client:
         Raises:
             EngineLost: no engine could be started; the message says what it printed.
             ProtocolError: the engine that runs is of another version.
+            UsageError: there is no private directory for the socket.
         """
-        place = rendezvous(workspace)
         deadline = time.monotonic() + START_PATIENCE
-        started: subprocess.Popen[bytes] | None = None
         while True:
-            found = _try(place)
+            place = rendezvous(workspace)
+            found = _try(place) or _start_one(place, workspace, deadline)
             if found is not None:
-                client = cls(place, found, started)
+                client = cls(place, found)
                 if client._greet(name, settings, parent, subscribe):
+                    _open.add(client)
                     return client
                 found.close()
-            elif started is None or started.poll() is not None:
-                if started is not None and started.returncode:
-                    raise EngineLost(f"the engine could not be started: {_said(place)}")
-                started = _start(place, workspace)
             if time.monotonic() > deadline:
-                raise EngineLost(f"no engine answered within {START_PATIENCE:g} s: {_said(place)}")
+                raise EngineLost(f"no engine answered within {START_PATIENCE:g} s: {launch.said(place)}")
             time.sleep(_PAUSE)
 
     def fileno(self) -> int:
@@ -98,7 +104,10 @@ class Client:
 
     def submit(self, submission: Submission, descriptors: Sequence[int] = ()) -> None:
         """Hand in commands, with the descriptors for the one that wants them."""
-        self._send(submission, descriptors)
+        try:
+            self._send(submission, descriptors)
+        except UnicodeEncodeError:
+            self._send(_without_surrogates(submission), descriptors)
 
     def abandon(self, ids: list[int] | None, reason: str) -> None:
         """Cancel commands, or all."""
@@ -109,39 +118,43 @@ class Client:
 
         Raises:
             EngineLost: the engine has gone; everything that it ran for anybody is dead now.
+            InternalError: it ended because of a bug in it; the message names the file to report.
         """
         self._check()
         if self._backlog:
             waiting, self._backlog = self._backlog, []
             return waiting
         deadline = None if timeout is None else time.monotonic() + timeout
+        poll = select.poll()
+        poll.register(self._connection.socket, select.POLLIN)
         while True:
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            ready, _, _ = select.select([self._connection.socket], [], [], left)
-            messages = self._read() if ready else []
+            left = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
+            messages = self._read() if poll.poll(left) else []
             if messages or (deadline is not None and time.monotonic() >= deadline):
                 return messages
 
     def close(self) -> None:
         """Leave. Whatever still runs for this client is stopped first; the last one to leave sees the engine out."""
-        if self._connection.closed or os.getpid() != self._owner:
-            self._connection.socket.close()
+        _open.discard(self)
+        if os.getpid() != self._owner or self._connection.closed:
+            self._connection.close()
             return
         last = False
         try:
             self._send(Leave())
             deadline = time.monotonic() + LEAVE_PATIENCE
-            while not last and time.monotonic() < deadline:
+            farewell: list[Farewell] = []
+            while not farewell and time.monotonic() < deadline:
                 messages = self.receive(max(0.0, deadline - time.monotonic()))
-                farewells = [message for message in messages if isinstance(message, Farewell)]
-                if farewells:
-                    last = farewells[0].last
-                    break
-        except EngineLost:
-            pass
+                farewell = [message for message in messages if isinstance(message, Farewell)]
+            last = bool(farewell) and farewell[0].last
+        except (EngineLost, InternalError):
+            pass  # nothing of ours runs any more, which is all that was wanted
         finally:
             self._connection.close()
-            self._see_out(last)
+            if last:
+                self._see_out()
+            launch.reap()
 
     # --- inside ------------------------------------------------------------------------------------------
 
@@ -183,22 +196,24 @@ class Client:
             messages = self._connection.receive()
         except ProtocolError as error:
             self._fail(f"the engine sent what is no message ({error})")
-            raise
-        for message in messages:
+        for number, message in enumerate(messages):
             match message:
                 case Started():
-                    self._sessions[message.id] = message.pid
+                    self._leaders[message.id] = (message.pid, message.start_ticks)
                 case Finished():
-                    self._sessions.pop(message.id, None)
-                case Refused() if hasattr(self, "welcome"):
-                    self._fail(message.reason)
+                    self._leaders.pop(message.id, None)
                 case Refused():
-                    self._connection.close()
-                    raise ProtocolError(message.reason)
+                    # What came before it counts; it is told at the next call.
+                    self._refused = message.reason
+                    del messages[number:]
+                    break
                 case _:
                     pass
-        if self._connection.closed and not messages:
-            self._fail("the engine was killed, or died")
+        if not messages:
+            if self._refused:
+                self._check()
+            if self._connection.closed:
+                self._fail("the engine was killed, or died")
         return messages
 
     def _check(self) -> None:
@@ -206,42 +221,43 @@ class Client:
             raise EngineLost("a forked process cannot use its parent's connection to the engine; make one of its own")
         if self._lost is not None:
             raise self._lost
+        if self._refused:
+            if not hasattr(self, "welcome"):
+                self._connection.close()
+                self._lost = ProtocolError(self._refused)
+                raise self._lost
+            self._fail(self._refused)
 
-    def _fail(self, what: str) -> None:
+    def _fail(self, what: str) -> NoReturn:
         """The engine is gone: kill what it can no longer watch over, and say so from now on."""
+        _open.discard(self)
         self._connection.close()
         if not hasattr(self, "welcome"):
             self._lost = EngineLost(what)
             raise self._lost
-        sessions = frozenset(self._sessions.values())
-        left = kill_of_engine(self.welcome.token, sessions=sessions)
+        left = kill_of_engine(self.welcome.token, leaders=dict(self._leaders.values()))
         told = f"{what}; its commands were stopped, their results are lost: run again"
         if left:
             told += f" (these could not be killed: {', '.join(processes.describe(stat.pid) for stat in left)})"
-        self._reap()
-        self._lost = EngineLost(told)
+        launch.reap()
+        self._lost = InternalError(told) if INTERNAL_ERROR in what else EngineLost(told)
         raise self._lost
 
-    def _see_out(self, last: bool) -> None:
+    def _see_out(self) -> None:
         """Wait until the engine has gone, so that nothing is left when we are."""
-        if last:
-            deadline = time.monotonic() + LEAVE_PATIENCE
-            ticks = processes.start_ticks(self.welcome.pid)
-            while time.monotonic() < deadline and self._engine_lives(ticks):
-                time.sleep(_PAUSE / 2)
-        self._reap()
+        deadline = time.monotonic() + LEAVE_PATIENCE
+        ticks = processes.start_ticks(self.welcome.pid)
+        while time.monotonic() < deadline and self._engine_lives(ticks):
+            time.sleep(_PAUSE / 2)
 
     def _engine_lives(self, ticks: int) -> bool:
-        if self._process is not None and self._process.pid == self.welcome.pid:
-            return self._process.poll() is None
+        ours = launch.lives(self.welcome.pid)
+        if ours is not None:
+            return ours
+        if not processes.visible():
+            return self._place.lock.exists()
         stat = processes.stat_of(self.welcome.pid)
         return stat is not None and stat.start_ticks == ticks and stat.state not in "ZX"
-
-    def _reap(self) -> None:
-        if self._process is not None:
-            self._process.poll()
-            # An engine that serves others outlives the client that started it; that is no neglected child.
-            self._process.returncode = self._process.returncode or 0
 
 
 def _try(place: Rendezvous) -> Connection[FromEngine] | None:
@@ -254,23 +270,60 @@ def _try(place: Rendezvous) -> Connection[FromEngine] | None:
     return Connection(sock, FROM_ENGINE)
 
 
-def _start(place: Rendezvous, workspace: Path) -> subprocess.Popen[bytes]:
-    environment = {name: value for name, value in os.environ.items() if name != "CBX_INSTANCE"}
-    with open(place.log, "wb") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "pytest_cbx.engine", os.fspath(workspace)],
-            cwd="/",
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+def _start_one(place: Rendezvous, workspace: Path, deadline: float) -> Connection[FromEngine] | None:
+    """Start an engine and connect to it, unless another client is just doing so. None: try again.
 
-
-def _said(place: Rendezvous) -> str:
+    Raises:
+        EngineLost: it ended with an error.
+    """
+    lock = filelock.FileLock(place.start_lock, mode=0o600, is_singleton=False)
     try:
-        lines = place.log.read_text(errors="replace").strip().splitlines()
-    except OSError:
-        lines = []
-    return lines[-1] if lines else "it said nothing"
+        lock.acquire(timeout=0)
+    except (filelock.Timeout, FileNotFoundError):
+        return None
+    try:
+        found = _try(place)
+        if found is not None:
+            return found
+        process = launch.start(place, workspace)
+        while time.monotonic() < deadline:
+            found = _try(place)
+            if found is not None:
+                return found
+            if process.poll() is not None:
+                if process.returncode:
+                    raise EngineLost(f"the engine could not be started: {launch.said(place)}")
+                return None
+            time.sleep(_PAUSE)
+        return None
+    except FileNotFoundError:
+        # An engine that was just leaving has removed the directory.
+        return None
+    finally:
+        lock.release()
+
+
+def _without_surrogates(message: Submission) -> Submission:
+    """Names and claims with undecodable bytes written out as \\udcXX: messages are UTF-8. What is run stays as it is."""
+
+    def clean(text: str) -> str:
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+    nodes: list[CommandSpec | JoinSpec] = []
+    for node in message.nodes:
+        if isinstance(node, CommandSpec):
+            claims = [dataclasses.replace(claim, target=clean(claim.target)) for claim in node.claims]
+            nodes.append(msgspec.structs.replace(node, name=clean(node.name), claims=claims))
+        else:
+            nodes.append(msgspec.structs.replace(node, name=clean(node.name)))
+    return msgspec.structs.replace(message, nodes=nodes)
+
+
+def _close_all() -> None:
+    """At the end of the process: leave in good order whatever was not left."""
+    for client in list(_open):
+        client.close()
+
+
+# After the engines' own, as that is to run last.
+atexit.register(_close_all)

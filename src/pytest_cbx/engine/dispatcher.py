@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import random
+import re
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pytest_cbx import events
 from pytest_cbx.engine.herald import Herald
+from pytest_cbx.engine.intake import check_environment, check_settle, check_submission
 from pytest_cbx.engine.ledger import Command, Session
 from pytest_cbx.engine.protocol import (
     VERSION,
@@ -31,7 +34,6 @@ from pytest_cbx.engine.protocol import (
 )
 from pytest_cbx.engine.translate import capacity_of, finished, instance_of, task_of
 from pytest_cbx.errors import InternalError, ProtocolError, SpawnError
-from pytest_cbx.execute import processes
 from pytest_cbx.execute.executor import Executor
 from pytest_cbx.execute.machine import measure
 from pytest_cbx.execute.model import Cause, Exit
@@ -102,6 +104,7 @@ class Dispatcher:
             case Settle():
                 self._on_settle(session, message)
             case Environment():
+                check_environment(session, message)
                 session.environments[message.number] = message.variables
             case Submission():
                 self._on_submission(session, message)
@@ -125,16 +128,20 @@ class Dispatcher:
         session.parent = self._parent_of(message.parent)
 
     def _parent_of(self, marker: str) -> TaskId | None:
+        """The command that a client runs in; the innermost, whose mark comes first. None: it runs in none of ours."""
         for part in marker.split(":"):
             if part.startswith(f"{self._token}."):
-                number = part.rsplit(".", 1)[1]
-                task = TaskId(int(number)) if number.isdigit() else None
-                return task if task in self._commands else None
+                number = part.rpartition(".")[2]
+                task = TaskId(int(number)) if re.fullmatch("[0-9]{1,18}", number) else None
+                if task not in self._commands:
+                    raise ProtocolError("the command that this client was started in has ended")
+                return task
         return None
 
     def _on_settle(self, session: Session, message: Settle) -> None:
         if not session.greeted or session.settled:
             raise ProtocolError("Settle must come once, after Hello")
+        check_settle(message)
         if self._scheduler is None or self._settle is None:
             self._settle = message
             capacity = capacity_of(message, measure())
@@ -166,41 +173,26 @@ class Dispatcher:
         self._herald.tell(events.ClientJoined, client=session.id, name=session.name, pid=session.pid)
 
     def _on_submission(self, session: Session, message: Submission) -> None:
+        check_submission(session, message)
         now = time.monotonic()
-        tasks = []
-        ids = {node.id for node in message.nodes}
-        if len(ids) != len(message.nodes) or ids & session.commands.keys():
-            raise ProtocolError("a submission uses an id twice")
-        for node in message.nodes:
-            task = TaskId(self._next_task)
-            self._next_task += 1
-            session.commands[node.id] = task
-            command = Command(id=task, client=session.id, spec=node, submitted=now)
-            if isinstance(node, CommandSpec):
-                self._check(session, node)
-                command.descriptors = self._descriptors(session, node)
-            self._commands[task] = command
-            session.live.add(task)
-            tasks.append(command)
-        submitted = tuple(task_of(command, session) for command in tasks)
-        for command in tasks:
+        ids = {node.id: TaskId(self._next_task + offset) for offset, node in enumerate(message.nodes)}
+        commands = [Command(id=ids[node.id], client=session.id, spec=node, submitted=now) for node in message.nodes]
+        known = {**session.commands, **ids}
+        tasks = tuple(task_of(command, known, session.parent) for command in commands)
+        submit = Submit(client=session.id, tasks=tasks, fail_fast=message.fail_fast)
+        self._next_task += len(commands)
+        session.commands = known
+        for command in commands:
+            self._commands[command.id] = command
+            session.live.add(command.id)
             if isinstance(command.spec, CommandSpec):
+                command.descriptors = self._descriptors(session, command.spec)
                 self._herald.submitted(session, command)
-        self._feed(Submit(client=session.id, tasks=submitted, fail_fast=message.fail_fast))
-
-    def _check(self, session: Session, node: CommandSpec) -> None:
-        if node.environment not in session.environments:
-            raise ProtocolError(f'command "{node.name}" names environment {node.environment}, which was never sent')
-        if not node.argv or not node.cwd.startswith(b"/"):
-            raise ProtocolError(f'command "{node.name}" needs a program and an absolute working directory')
+        self._feed(submit)
 
     def _descriptors(self, session: Session, node: CommandSpec) -> tuple[int, int, int] | None:
-        if not node.descriptors:
-            return None
         waiting = session.connection.descriptors
-        if node.descriptors != 3 or len(waiting) < 3:
-            raise ProtocolError(f'command "{node.name}" came without its three descriptors')
-        return waiting.popleft(), waiting.popleft(), waiting.popleft()
+        return (waiting.popleft(), waiting.popleft(), waiting.popleft()) if node.descriptors else None
 
     def _on_abandon(self, session: Session, message: Abandon) -> None:
         known = (
@@ -216,7 +208,11 @@ class Dispatcher:
             return
         self._sessions.pop(session.id, None)
         self._herald.tell(events.ClientLeft, client=session.id, clean=session.leaving)
+        running = [task for task in session.live if self._commands[task].running]
         self._feed(ClientGone(client=session.id))
+        for task in running:
+            # Nobody is there any more for whom it could end in good order.
+            self._executor.stop(task, "its client was killed", grace=0)
         for task in session.commands.values():
             if task not in session.live:
                 self._commands.pop(task, None)
@@ -288,8 +284,9 @@ class Dispatcher:
             self._tell_failed_start(command)
             return Ended(task=command.id, passed=False, retryable=False)
         tier = spec.tier.value
+        command.running = True
         self._running[tier] = self._running.get(tier, 0) + 1
-        ticks = processes.start_ticks(pid)
+        ticks = self._executor.start_ticks(command.id)
         session.post(
             Started(
                 id=spec.id,
@@ -325,6 +322,7 @@ class Dispatcher:
     def _on_exit(self, done: Exit) -> None:
         command = self._commands[TaskId(done.key)]
         command.exit = done
+        command.running = False
         self._close_descriptors_unless_retried(command)
         if isinstance(command.spec, CommandSpec):
             self._running[command.spec.tier.value] -= 1
@@ -348,14 +346,23 @@ class Dispatcher:
     def _tell_waiting(self, decision: Waiting) -> None:
         command = self._commands[decision.task]
         session = self._sessions.get(command.client)
-        self._herald.tell(
-            events.CommandWaiting, command=command.id, reason=decision.reason, blockers=list(decision.blockers)
-        )
+        names = [self._shown(blocker, command.client) for blocker in decision.blockers]
+        reason = self._with_client(decision.reason, decision.blockers, names)
+        self._herald.tell(events.CommandWaiting, command=command.id, reason=reason, blockers=list(decision.blockers))
         if session is None:
             return
-        names = [self._shown(blocker, command.client) for blocker in decision.blockers]
         command.waited_for.update(dict.fromkeys(names))
-        session.post(Queued(id=command.spec.id, reason=decision.reason, blockers=names))
+        session.post(Queued(id=command.spec.id, reason=reason, blockers=names))
+
+    def _with_client(self, reason: str, blockers: Sequence[TaskId], shown: list[str]) -> str:
+        """The scheduler's reason, which ends with names of commands, with the clients of strangers' commands added."""
+        what, held_by, rest = reason.partition(", held by ")
+        for blocker, name in zip(blockers, shown, strict=True):
+            plain = self._commands[blocker].spec.name
+            at = rest.find(plain) if name != plain else -1
+            if held_by and at >= 0:
+                rest = f"{rest[:at]}{name}{rest[at + len(plain) :]}"
+        return f"{what}{held_by}{rest}"
 
     def _shown(self, task: TaskId, asker: ClientId) -> str:
         """A command's name, with its client where that is another one."""
@@ -386,7 +393,8 @@ class Dispatcher:
                 self._herald.ended(command, decision.status.value)
             if session is not None:
                 holders = [self._shown(blocker, command.client) for blocker in decision.blockers]
-                session.post(finished(command, command.spec, decision, holders))
+                reason = self._with_client(decision.reason, decision.blockers, holders)
+                session.post(finished(command, command.spec, dataclasses.replace(decision, reason=reason), holders))
         if session is None:
             del self._commands[command.id]
             return

@@ -60,7 +60,7 @@ class Connection(Generic[T]):
         body = _ENCODER.encode(message)
         if len(body) > FRAME_MAX:
             raise ProtocolError(f"a message of {len(body)} bytes is longer than {FRAME_MAX}")
-        self._waiting += len(body)
+        self._waiting += _LENGTH.size + len(body)
         if self._waiting > BACKLOG_MAX:
             raise ProtocolError(f"{self._waiting} bytes wait for a reader that does not read")
         kept = tuple(os.dup(descriptor) for descriptor in descriptors)
@@ -98,7 +98,7 @@ class Connection(Generic[T]):
             ProtocolError: what came is no message; the connection is of no use any more.
         """
         try:
-            data, ancillary, _, _ = self.socket.recvmsg(_CHUNK, socket.CMSG_SPACE(_DESCRIPTORS_MAX * 4))
+            data, ancillary, flags, _ = self.socket.recvmsg(_CHUNK, socket.CMSG_SPACE(_DESCRIPTORS_MAX * 4))
         except BlockingIOError:
             return []
         except OSError:
@@ -111,6 +111,8 @@ class Connection(Generic[T]):
                 for descriptor in received:
                     os.set_inheritable(descriptor, False)
                 self.descriptors.extend(received)
+        if flags & socket.MSG_CTRUNC or len(self.descriptors) > _DESCRIPTORS_MAX:
+            raise ProtocolError(f"more than {_DESCRIPTORS_MAX} descriptors came at once")
         if not data:
             self.closed = True
             return []

@@ -23,6 +23,8 @@ class Command:
     descriptors: tuple[int, int, int] | None = None
     attempts: int = 0
     slot: int = -1
+    running: bool = False
+    """An instance of it runs now."""
     started_at: float = 0.0
     """Unix seconds of the last attempt."""
     queued: float = 0.0
@@ -41,6 +43,8 @@ class Session:
 
     id: ClientId
     connection: Connection[FromClient]
+    greet_by: float
+    """Clock of the loop by which it must have introduced itself."""
     name: str = ""
     pid: int = 0
     parent: TaskId | None = None

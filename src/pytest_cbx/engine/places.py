@@ -11,6 +11,8 @@ from pathlib import Path
 
 from pytest_cbx.errors import UsageError
 
+_TRIES = 100
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendezvous:
@@ -31,6 +33,11 @@ class Rendezvous:
         return self.directory / "engine.lock"
 
     @property
+    def start_lock(self) -> Path:
+        """Held by the client that starts an engine, so that eight at once do not start eight."""
+        return self.directory / "start.lock"
+
+    @property
     def log(self) -> Path:
         """What a failing engine had to say."""
         return self.directory / "engine.log"
@@ -48,10 +55,7 @@ def rendezvous(root: Path) -> Rendezvous:
         UsageError: the runtime directory belongs to somebody else, or others may enter it.
     """
     tree = tree_of(root)
-    directory = runtime_directory() / tree
-    directory.mkdir(mode=0o700, exist_ok=True)
-    _check(directory)
-    return Rendezvous(tree=tree, directory=directory)
+    return Rendezvous(tree=tree, directory=_private(runtime_directory() / tree))
 
 
 def runtime_directory() -> Path:
@@ -63,9 +67,27 @@ def runtime_directory() -> Path:
     else:
         base = tempfile.gettempdir()
         directory = Path(base if len(os.fsencode(base)) < 50 else "/tmp") / f"pytest-cbx-{os.getuid()}"
-    directory.mkdir(mode=0o700, exist_ok=True)
-    _check(directory)
-    return directory
+    return _private(directory)
+
+
+def _private(directory: Path) -> Path:
+    """The directory, made if need be. An engine that is just leaving may remove it at the same time."""
+    for _ in range(_TRIES):
+        try:
+            directory.parent.mkdir(mode=0o700, exist_ok=True)
+            directory.mkdir(mode=0o700, exist_ok=True)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise UsageError(f"{directory} cannot be made: {error.strerror}; set XDG_RUNTIME_DIR or TMPDIR") from error
+        if _is_private(directory):
+            return directory
+        if os.path.lexists(directory):
+            break
+    raise UsageError(
+        f"{directory} must be a directory of yours that nobody else may enter (mode 0700); "
+        "remove it, or set XDG_RUNTIME_DIR to a private directory"
+    )
 
 
 def _is_private(directory: Path) -> bool:
@@ -74,11 +96,3 @@ def _is_private(directory: Path) -> bool:
     except OSError:
         return False
     return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
-
-
-def _check(directory: Path) -> None:
-    if not _is_private(directory):
-        raise UsageError(
-            f"{directory} must be a directory of yours that nobody else may enter (mode 0700); "
-            "remove it, or set XDG_RUNTIME_DIR to a private directory"
-        )

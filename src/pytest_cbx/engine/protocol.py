@@ -20,6 +20,9 @@ VERSION = 1
 FRAME_MAX = 64 * 1024 * 1024
 """Bytes; a longer frame closes the connection."""
 
+INTERNAL_ERROR = "internal error"
+"""Stands in the reason of `Refused` when the engine ends because of a bug of ours."""
+
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
     """Base of all messages."""
@@ -59,7 +62,10 @@ class Environment(Message, frozen=True, kw_only=True):
 
 
 class Node(Message, frozen=True, kw_only=True):
-    """A command or join of a submission. `id` is unique within the client; `needs` and `after` name ids of this client."""
+    """A command or join of a submission. `id` is unique within the client.
+
+    `needs` and `after` name ids of this client that were handed in before, or stand before it in its submission.
+    """
 
     id: int
     name: str

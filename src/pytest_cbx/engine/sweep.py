@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from pytest_cbx.execute import processes
 from pytest_cbx.execute.processes import Stat
@@ -11,8 +12,12 @@ from pytest_cbx.execute.processes import Stat
 PATIENCE = 5.0
 
 
-def kill_of_engine(token: str, *, sessions: frozenset[int] = frozenset()) -> list[Stat]:
-    """Kill every process that carries this engine's token, or is in one of these sessions."""
+def kill_of_engine(token: str, *, leaders: Mapping[int, int] = MappingProxyType({})) -> list[Stat]:
+    """Kill every process that carries this engine's token, or is in a session of one of these leaders (pid to start).
+
+    A pid whose process started at another time has been used again, and is left alone.
+    """
+    sessions = frozenset(pid for pid, ticks in leaders.items() if processes.start_ticks(pid) in (0, ticks))
     return _kill(lambda marker: any(part.startswith(f"{token}.") for part in marker.split(":")), sessions)
 
 

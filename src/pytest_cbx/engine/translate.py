@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pytest_cbx.config.model import Priority
 from pytest_cbx.engine.ledger import Command, Session
 from pytest_cbx.engine.protocol import CommandSpec, Finished, JoinSpec, Settle
-from pytest_cbx.errors import ProtocolError
 from pytest_cbx.execute.machine import Machine
 from pytest_cbx.execute.model import Cause, InstanceSpec
 from pytest_cbx.schedule.model import Capacity, End, Status, Task, TaskId
@@ -29,14 +30,10 @@ def capacity_of(settle: Settle, machine: Machine) -> Capacity:
     )
 
 
-def task_of(command: Command, session: Session) -> Task:
-    """The scheduler's view of a command.
-
-    Raises:
-        ProtocolError: it waits for a command that was never handed in.
-    """
+def task_of(command: Command, known: Mapping[int, TaskId], parent: TaskId | None) -> Task:
+    """The scheduler's view of a command. `known` are the tasks of the client's ids, `parent` what its client runs in."""
     spec = command.spec
-    needs, after = _ids(spec, spec.needs, session), _ids(spec, spec.after, session)
+    needs, after = (tuple(known[number] for number in numbers) for numbers in (spec.needs, spec.after))
     if isinstance(spec, JoinSpec):
         return Task(
             id=command.id, name=spec.name, tier=Tier.SAFE_PARALLEL, needs=needs, after=after, join=True, cpus=0.0
@@ -56,15 +53,8 @@ def task_of(command: Command, session: Session) -> Task:
         path_seconds=spec.path_seconds,
         retries=spec.retries,
         lock_timeout=spec.lock_timeout,
-        parent=session.parent,
+        parent=parent,
     )
-
-
-def _ids(spec: CommandSpec | JoinSpec, numbers: list[int], session: Session) -> tuple[TaskId, ...]:
-    try:
-        return tuple(session.commands[number] for number in numbers)
-    except KeyError as error:
-        raise ProtocolError(f'"{spec.name}" waits for command {error}, which was never handed in') from None
 
 
 def instance_of(
@@ -95,8 +85,6 @@ def finished(command: Command, spec: CommandSpec, decision: End, holders: list[s
     """The message that ends a command."""
     done = command.exit
     reason = decision.reason if decision.status is not Status.FAILED else ""
-    if decision.status is Status.LOCK_TIMEOUT:
-        reason = f"waited {spec.lock_timeout:g} s for {decision.reason}"
     if command.failure:
         reason = command.failure
     elif done is not None and decision.status is not Status.PASSED and done.cause is not Cause.EXIT:
