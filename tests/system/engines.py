@@ -1,0 +1,179 @@
+"""Talk to a real engine the way its clients do, without pytest or `cbx` around it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from pytest_cbx.config.model import Settings
+from pytest_cbx.engine.client import Client
+from pytest_cbx.engine.protocol import CommandSpec, Finished, FromEngine, JoinSpec, Queued, Started, Submission
+from pytest_cbx.execute import processes
+from pytest_cbx.tier import Tier
+from tests.system.helpers import PATIENCE, environment
+
+T = TypeVar("T", Started, Finished, Queued)
+
+ROOMY = dataclasses.replace(Settings(), jobs=8)
+"""Eight at once, however small the machine."""
+
+
+@contextmanager
+def runtime_directory() -> Iterator[Path]:
+    """A private runtime directory with a short path, which is empty again at the end."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = Path(tempfile.mkdtemp(prefix="cbx-"))
+        patch.setenv("XDG_RUNTIME_DIR", str(folder))
+        yield folder
+        left = list(folder.rglob("*"))
+        shutil.rmtree(folder)
+        assert not left, f"engines left files behind: {left}"
+
+
+class Driver:
+    """One client, with commands in bash."""
+
+    def __init__(
+        self,
+        workspace: Path,
+        *,
+        name: str = "test",
+        settings: Settings = ROOMY,
+        parent: str = "",
+        subscribe: bool = False,
+    ) -> None:
+        self.client = Client.connect(workspace, name=name, settings=settings, parent=parent, subscribe=subscribe)
+        self.workspace = workspace
+        self.environment = self.client.environment(dict(os.environb))
+        self.messages: list[FromEngine] = []
+        self._next = 1
+
+    def spec(self, script: str | list[str], **fields: Any) -> CommandSpec:
+        """A command with everything a default; `script` is bash or an argv."""
+        number, self._next = self._next, self._next + 1
+        argv = ["bash", "-c", script] if isinstance(script, str) else script
+        given: dict[str, Any] = {
+            "id": number,
+            "name": f"c{number}",
+            "argv": [os.fsencode(word) for word in argv],
+            "cwd": os.fsencode(self.workspace),
+            "umask": 0o022,
+            "environment": self.environment,
+            "tier": Tier.SAFE_PARALLEL,
+            "claims": [],
+            "cpus": 0.1,
+            "memory": 0,
+            "timeout": 60.0,
+            "stdout": os.fsencode(self.output(number)),
+            "stderr": os.fsencode(self.output(number)),
+        }
+        return CommandSpec(**{**given, **fields})
+
+    def output(self, number: int) -> Path:
+        """Where a command's output goes unless it says otherwise."""
+        return self.workspace / f"out-{number}"
+
+    def submit(self, *specs: CommandSpec | JoinSpec, fail_fast: bool = False) -> None:
+        """Hand in commands."""
+        self.client.submit(Submission(nodes=list(specs), fail_fast=fail_fast))
+
+    def start(self, script: str | list[str], **fields: Any) -> CommandSpec:
+        """Hand in one command."""
+        spec = self.spec(script, **fields)
+        self.submit(spec)
+        return spec
+
+    def wait_started(self, spec: CommandSpec) -> Started:
+        """Wait until an instance of it runs."""
+        return self._wait(Started, spec.id)
+
+    def wait(self, spec: CommandSpec) -> Finished:
+        """Wait until it is over."""
+        return self._wait(Finished, spec.id)
+
+    def wait_queued(self, spec: CommandSpec) -> Queued:
+        """Wait until it is told for whom it waits."""
+        return self._wait(Queued, spec.id)
+
+    def run(self, script: str | list[str], **fields: Any) -> Finished:
+        """Hand in one command and wait until it is over."""
+        return self.wait(self.start(script, **fields))
+
+    def text(self, finished: Finished) -> str:
+        """What it wrote."""
+        return self.output(finished.id).read_text()
+
+    def text_of(self, spec: CommandSpec) -> str:
+        """What it has written so far."""
+        return self.output(spec.id).read_text()
+
+    def _wait(self, kind: type[T], number: int) -> T:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            for message in self.messages:
+                if isinstance(message, kind) and message.id == number:
+                    return message
+            assert time.monotonic() < deadline, f"no {kind.__name__} for command {number} in {PATIENCE:g} s"
+            self.messages += self.client.receive(1.0)
+
+    def close(self) -> None:
+        """Leave the engine."""
+        self.client.close()
+
+
+def python(text: str) -> list[str]:
+    """An argv that runs a text as Python."""
+    return [sys.executable, "-S", "-c", text]
+
+
+def in_a_process(text: str, *arguments: object, **extra: str) -> subprocess.Popen[str]:
+    """Another client: a Python process in a session of its own, with `Driver`, `Path` and `time` at hand."""
+    prelude = "import os, sys, time; from pathlib import Path; from tests.system.engines import Driver\n"
+    return subprocess.Popen(
+        [sys.executable, "-c", prelude + text, *map(str, arguments)],
+        cwd=Path(__file__).parents[2],
+        env=environment(**extra),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    """Wait for such a process, which must end well; what it printed."""
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    return out
+
+
+def wait_until_dead(pids: list[int], within: float = 2.0) -> None:
+    """All of these have ended within so many seconds."""
+    deadline = time.monotonic() + within
+    while left := [pid for pid in pids if (stat := processes.stat_of(pid)) is not None and stat.state not in "ZX"]:
+        assert time.monotonic() < deadline, f"{within:g} s later these still run: {list(map(processes.describe, left))}"
+        time.sleep(0.02)
+
+
+def alive(needle: str) -> list[int]:
+    """Processes with this in their command line."""
+    found = []
+    for stat in processes.all_processes():
+        try:
+            words = Path(f"/proc/{stat.pid}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if needle.encode() in b" ".join(words) and stat.pid != os.getpid():
+            found.append(stat.pid)
+    return found
