@@ -14,7 +14,7 @@ FAULTY = {
     "unknown setting": ("[cbx]\nisolatoin = 'off'\n" + GOOD, ["cbx.toml:2", "isolation"]),
     "bad unit": (GOOD + "memory = '5 parsecs'\n", ["cbx.toml:4", "5 parsecs", "MB"]),
     "bad duration": (GOOD + "timeout = -2\n", ["cbx.toml:4", "timeout"]),
-    "duplicate name": (GOOD + GOOD, ["cbx.toml:4", "first", "1"]),
+    "duplicate name": (GOOD + GOOD, ["cbx.toml:5", "first", "line 2"]),
     "unknown need": (GOOD + "needs = ['frist2']\n", ["cbx.toml:4", "frist2"]),
     "cycle": (
         "[[cbx.command]]\nname='a'\nrun='touch ran'\nneeds=['b']\n[[cbx.command]]\nname='b'\nrun='touch ran'\nneeds=['a']\n",

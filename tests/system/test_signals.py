@@ -21,7 +21,7 @@ from tests.system.helpers import (
     write_commands,
 )
 
-STUBBORN = "trap '' TERM INT; touch started-$$; while :; do sleep 0.2; done"
+STUBBORN = "trap '' TERM INT; touch started-stubborn; while :; do sleep 0.2; done"
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at /proc")
 
 
