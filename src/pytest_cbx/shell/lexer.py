@@ -63,6 +63,8 @@ _COPROCESS_NAME = re.compile(
 )
 _TIME_OPTIONS = re.compile(r"(?:[ \t]+-p(?=[ \t\n;&|()\0]))?(?:[ \t]+--(?=[ \t\n;&|()\0]))?")
 _CLOSERS = {"fi": "if", "done": "loop", "esac": "case", "}": "{"}
+_OPENERS = {"if": "if", "loop": "a loop", "case": "case", "{": "{", "(": "("}
+_SEPARATORS = frozenset((";", "&", "\n"))
 _CONTINUES = frozenset(("then", "elif", "else", "do"))
 
 
@@ -70,34 +72,27 @@ class Lexer:
     """Reads one script: a whole text, or a substitution's body up to its closing parenthesis."""
 
     __slots__ = (
-        "_closing",
-        "_fresh",
-        "_item",
-        "_kept",
-        "_open",
-        "_original",
-        "_source",
-        "_start",
-        "_word",
-        "marks",
-        "pos",
+        "_closing", "_fresh", "_item", "_kept", "_open", "_opened", "_original", "_source", "_word", "marks", "pos", "separators",
         "tokens",
-    )
+    )  # fmt: skip
 
     def __init__(self, source: Source, pos: int, original: str, *, closing: bool) -> None:
         self._source = source
         self._original = original
         self._closing = closing
         self._open: list[str] = []
+        self._opened: list[tuple[int, int]] = []
+        """Of each open construct where it starts in the source and among the tokens."""
         self._fresh = True
         """A newline here ends nothing."""
         self._word = True
         """A command may start here; otherwise a compound command has just ended."""
-        self._start = pos
         self._item = pos
         self._kept = 0
         self.pos = pos
         self.tokens: list[Token] = []
+        self.separators: list[int] = []
+        """Indices of the tokens that end statements outside of compound commands."""
         self.marks: dict[int, list[Mark]] = {}
         """For an index of `tokens` what stands before that."""
 
@@ -111,8 +106,12 @@ class Lexer:
             pass
 
     def give_up(self, reason: str) -> None:
-        """Make one unreadable token of everything from the token that could not be finished."""
+        """Make one unreadable token of everything from the command that could not be finished."""
+        if self._opened:
+            self._item, self._kept = self._opened[0]
+            self._word = True
         del self.tokens[self._kept :]
+        self.separators = [index for index in self.separators if index < self._kept]
         for index in [index for index in self.marks if index > self._kept]:
             del self.marks[index]
         if not self._word:
@@ -126,6 +125,8 @@ class Lexer:
 
     def _emit(self, token: str, start: int, end: int, payload: Payload = None) -> None:
         source = self._source
+        if token in _SEPARATORS and not self._open:
+            self.separators.append(len(self.tokens))
         if source.at is None:
             self.tokens.append((token, start, end, payload))
         else:
@@ -211,8 +212,8 @@ class Lexer:
         source = self._source
         if self._closing:
             raise Lost("a parenthesis without its partner")
-        if self.pos != source.end:
-            raise Lost("a NUL character")
+        if self._open:
+            raise Lost(f"{_OPENERS.get(self._open[-1], 'for')} without its end")
         if source.waiting:
             raise Lost(f"a here-document without its body up to {source.waiting[0].delimiter!r}")
 
@@ -229,10 +230,12 @@ class Lexer:
 
     def _enter(self, kind: str) -> None:
         self._open.append(kind)
+        self._opened.append((self._item, self._kept))
         self._source.deeper()
 
     def _leave(self) -> str:
         self._source.deeper(-1)
+        self._opened.pop()
         return self._open.pop()
 
     # --- after a command ------------------------------------------------------------------------------
@@ -282,9 +285,10 @@ class Lexer:
         if len(self.tokens) in self.marks and (word in _CLOSERS or word in _CONTINUES):
             raise Lost(f"{self.marks[len(self.tokens)][0].kind} without a command")
         if word in _CLOSERS:
-            opened = self._leave() if self._open else ""
+            opened = self._open[-1] if self._open else ""
             if opened not in (_CLOSERS[word], f"{word} for done"):
                 raise Lost(f"{word} without its beginning")
+            self._leave()
             self._emit(word if opened == _CLOSERS[word] else "done", pos, end)
             self._fresh = self._word = False
         elif word in ("for", "select"):

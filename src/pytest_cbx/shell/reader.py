@@ -89,18 +89,33 @@ class _Reading:
         return self._script(lexer, source.span(start, lexer.pos)), lexer.pos + 1 if pos >= 0 else lexer.pos
 
     def _script(self, lexer: Lexer, span: Span) -> Script:
-        tokens = lexer.tokens
-        if len(tokens) == 1 and tokens[0][0] == "x" and not lexer.marks:
-            payload = tokens[0][3]
-            if type(payload) is Simple:
-                return Script(statements=(Statement(command=payload),), span=span)
-        if not tokens:
-            return Script(statements=(), span=span)
-        return _Builder(self._text, tokens, lexer.marks).script(span)
+        """Each statement has a grammar of its own: an error stays where it is, and like statements share their shape."""
+        tokens, marks = lexer.tokens, lexer.marks
+        if len(tokens) == 1 and not marks and type(tokens[0][3]) is Simple:
+            return Script(statements=(Statement(command=tokens[0][3]),), span=span)
+        statements: list[Statement] = []
+        start = 0
+        for end in (*lexer.separators, len(tokens)):
+            separator = tokens[end][0] if end < len(tokens) else ""
+            payload = tokens[start][3] if end == start + 1 else None
+            if type(payload) is Simple and start not in marks:
+                statements.append(Statement(command=payload, background=separator == "&"))
+            elif end > start:
+                here = {index - start: marks[index] for index in marks if start <= index < end} if marks else marks
+                statements += _Builder(self._text, tokens[start:end], here).statements(background=separator == "&")
+            elif separator:
+                statements.append(self._stray(tokens[end]))
+            start = end + 1
+        return Script(statements=tuple(statements), span=span)
+
+    def _stray(self, token: Token) -> Statement:
+        _, start, end, _ = token
+        reason = f"{token[0]} without a command before it"
+        return Statement(command=Unreadable(text=self._text[start:end], reason=reason, span=Span(start, end)))
 
 
 class _Builder:
-    """Makes nodes of the tokens of one script and their grammar."""
+    """Makes nodes of the tokens of one statement and their grammar."""
 
     __slots__ = ("_marks", "_text", "_tokens")
 
@@ -109,10 +124,12 @@ class _Builder:
         self._tokens = tokens
         self._marks = marks
 
-    def script(self, span: Span) -> Script:
-        """The whole script."""
-        skeleton = tuple(token[0] for token in self._tokens)
-        return Script(statements=self._statements(shape(skeleton)), span=span)
+    def statements(self, *, background: bool) -> tuple[Statement, ...]:
+        """The statement; several where the grammar finds an error in it."""
+        found = self._statements(shape(tuple(token[0] for token in self._tokens)))
+        if background:
+            return (*found[:-1], replace(found[-1], background=True))
+        return found
 
     def _statements(self, body: Body) -> tuple[Statement, ...]:
         return tuple(Statement(command=self._chain(chain), background=chain.background) for chain in body.chains)

@@ -55,32 +55,33 @@ def words_we_read(text: str) -> list[str] | None:
         expanded = _expanded(word)
         if expanded is None:
             return None
-        found += expanded
+        found += [text for text, quoted in expanded if text or quoted]
     return found
 
 
-def _expanded(word: Word) -> list[str] | None:
-    choices = [_texts(part) for part in word.parts]
-    if any(choice is None for choice in choices):
-        return None
-    made = ["".join(texts) for texts in itertools.product(*(choice or [] for choice in choices))]
-    kept = any(isinstance(part, Literal) and part.quoted for part in word.parts)
-    return [one for one in made if one or kept]
+def _expanded(word: Word) -> list[tuple[str, bool]] | None:
+    """What the word stands for, each with whether something in it is quoted: unquoted and empty, it vanishes."""
+    made = [("", False)]
+    for part in word.parts:
+        choices = _texts(part)
+        if choices is None:
+            return None
+        made = [(text + more, quoted or also) for (text, quoted), (more, also) in itertools.product(made, choices)]
+    return made
 
 
-def _texts(part: WordPart) -> list[str] | None:
+def _texts(part: WordPart) -> list[tuple[str, bool]] | None:
     match part:
-        case Literal(text=text) | Glob(pattern=text):
-            return [text]
+        case Literal(text=text, quoted=quoted):
+            return [(text, quoted)]
+        case Glob(pattern=text):
+            return [(text, False)]
         case Tilde(user=""):
-            return [HOME]
+            return [(HOME, False)]
         case Brace(alternatives=alternatives):
-            texts: list[str] = []
-            for alternative in alternatives:
-                expanded = _expanded(alternative) if alternative.parts else [""]
-                if expanded is None:
-                    return None
-                texts += expanded
-            return texts
+            expanded = [_expanded(alternative) for alternative in alternatives]
+            if any(one is None for one in expanded):
+                return None
+            return [text for one in expanded for text in one or ()]
         case _:
             return None
