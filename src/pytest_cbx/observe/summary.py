@@ -52,6 +52,8 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     passed: int
     failed: int
     skipped: int
+    cancelled: int
+    """Stopped, or never started, because the run ended early."""
     rolled_back: int
     makespan_s: float
     """From the first start to the last end."""
@@ -90,8 +92,9 @@ def summarise(
     totals = Totals(
         commands=len(outcomes),
         passed=sum(o.status == "passed" for o in outcomes),
-        failed=sum(o.status in ("failed", "lock-timeout", "cancelled") for o in outcomes),
+        failed=sum(o.status in ("failed", "lock-timeout") for o in outcomes),
         skipped=sum(o.status == "skipped" for o in outcomes),
+        cancelled=sum(o.status == "cancelled" for o in outcomes),
         rolled_back=sum(o.rolled_back for o in outcomes),
         makespan_s=makespan,
         work_s=work,

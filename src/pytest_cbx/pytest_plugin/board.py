@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import pluggy
@@ -14,6 +16,7 @@ from pytest_cbx.client.outcome import Outcome, tail_of_file
 from pytest_cbx.client.runner import Capture, Runner, Watch
 from pytest_cbx.client.tools import missing_tools, tool_not_found
 from pytest_cbx.config.model import CommandConfig
+from pytest_cbx.errors import CbxError
 from pytest_cbx.events import AnyEvent
 from pytest_cbx.observe.recorder import Recorder
 from pytest_cbx.observe.summary import Summary, summarise, write_summary
@@ -22,6 +25,8 @@ from pytest_cbx.pytest_plugin.commands import all_commands, deadline
 from pytest_cbx.pytest_plugin.items import CbxItem
 from pytest_cbx.pytest_plugin.options import Options
 
+STOP_PATIENCE = 4.0
+"""Seconds for commands to end after they were told to; the engine kills those that do not listen after 2."""
 NOT_FOUND = 127
 """Exit code of a shell that found no such program."""
 
@@ -76,11 +81,21 @@ class Board:
         recorder, self._recorder = self._recorder, None
         try:
             if runner is not None:
+                self._drain(runner)
                 runner.close()
         finally:
             if recorder is not None:
                 recorder.close()
                 write_summary(self.summary(), recorder.directory)
+
+    def _drain(self, runner: Runner) -> None:
+        """Stop what still runs, and learn how it ended."""
+        patience = time.monotonic() + STOP_PATIENCE
+        with suppress(CbxError):
+            runner.cancel(None, "pytest was stopped")
+            while runner.outstanding and time.monotonic() < patience:
+                for number, outcome in runner.poll(patience - time.monotonic()):
+                    self._end(outcome, self._running.pop(number))
 
     def summary(self) -> Summary:
         """The session's commands so far, in figures, in the order of the file."""

@@ -10,6 +10,7 @@ from pytest_cbx.execute.machine import measure
 from pytest_cbx.pytest_plugin.board import Board
 
 GIGABYTE = 1024**3
+WORTH_TELLING = 1.05
 
 
 def header(board: Board) -> str | None:
@@ -30,22 +31,22 @@ def header(board: Board) -> str | None:
 
 def summary(reporter: pytest.TerminalReporter, board: Board) -> None:
     """The summary line, and the processes that commands left behind."""
-    if not board.outcomes or reporter.verbosity < 0:
+    if not board.jobs or reporter.verbosity < 0 or board.options.explain:
         return
     totals = board.summary().totals
-    parts = [f"{totals.commands} command{'s' if totals.commands != 1 else ''}"]
+    ended = [outcome for outcome in board.outcomes.values() if outcome.status != "cancelled"]
+    known = {outcome.name for outcome in ended}
+    stopped = [name for name in board.jobs if name not in known]
+    parts = [f"{len(ended)} command{'s' if len(ended) != 1 else ''}"]
     parts += [f"{n} {what}" for n, what in ((totals.failed, "failed"), (totals.skipped, "skipped")) if n]
     line = f"cbx: {', '.join(parts)} in {totals.makespan_s:.2f} s"
-    if totals.commands > 1 and totals.makespan_s > 0:
-        line += (
-            f"; one after another {totals.work_s:.2f} s, so {totals.speed_up:.2f} times as fast on {totals.slots} slots"
-        )
+    if len(ended) > 1:
+        line += f"; one after another {totals.work_s:.2f} s"
+    if totals.speed_up > WORTH_TELLING:
+        line += f", so {totals.speed_up:.2f} times as fast on {totals.slots} slots"
     reporter.write_line(line)
     for outcome in board.outcomes.values():
         for leak in outcome.leaks:
             reporter.write_line(f"cbx: {outcome.name} left a process behind, which was killed: {leak}", yellow=True)
-    left = [
-        command.name for command in board.commands if command.name in board.jobs and command.name not in board.outcomes
-    ]
-    if left:
-        reporter.write_line(f"cbx: stopped or never started: {', '.join(left)}", yellow=True)
+    if stopped:
+        reporter.write_line(f"cbx: stopped or never started: {', '.join(stopped)}", yellow=True)
