@@ -18,6 +18,8 @@ _PATTERN_OPERATORS = frozenset(("#", "##", "%", "%%", "/", "//", "/#", "/%", "^"
 _RUNS = {
     stops: re.compile(rf"[^'\"\\$`<>*?\[+@!~\0{re.escape(stops)}]+") for stops in ("}", "/}", ":}", "]")
 }  # fmt: skip
+# Bash's parser and its expander disagree there on what is quoted.
+_MUDDLED = "quotes within an expansion within quotes"
 _ARITHMETIC_RUN = re.compile(r"(?:[^A-Za-z_$`\"'\\()\[\]\0]|[0-9][0-9A-Za-z_#@]*)+")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -72,7 +74,8 @@ def _arguments(source: Source, pos: int, operator: str, *, quoted: bool) -> tupl
         pattern, pos = argument(source, pos, "/}", quoted=quoted, pattern=True)
         if source.text[pos] == "}":
             return (pattern,), pos
-        replacement, pos = argument(source, pos + 1, "}", quoted=quoted)
+        # Quotes count in a replacement as they do in a pattern.
+        replacement, pos = argument(source, pos + 1, "}", quoted=quoted, pattern=True)
         return (pattern, replacement), pos
     if operator != ":":
         only, pos = argument(source, pos, "}", quoted=quoted)
@@ -89,7 +92,7 @@ def _arguments(source: Source, pos: int, operator: str, *, quoted: bool) -> tupl
 def argument(source: Source, pos: int, stops: str, *, quoted: bool, pattern: bool = False) -> tuple[Word, int]:
     """The word from `pos` up to one of the characters `stops`, which is not part of it; blanks are.
 
-    In a `quoted` expansion single quotes and globs are literals, but not where a `pattern` stands.
+    In a `quoted` expansion globs are literals, but not where a `pattern` stands.
     """
     start = pos
     pieces: list[words.Piece] = []
@@ -106,25 +109,57 @@ def argument(source: Source, pos: int, stops: str, *, quoted: bool, pattern: boo
             return words.finish(source, pieces, start, pos, words.SUBJECT), pos
         elif char == END:
             raise Lost("an expansion without its closing brace")
-        elif char == '"':
-            more, pos = words.double_quoted(source, pos + 1)
+        elif char == '"' or (char == "'" and literal):
+            more, pos = _quoted_argument(source, pos, in_quotes=literal)
             pieces += more
             continue
         elif char in "$`":
-            dollar = words.dollar if char == "$" else words.backquote
-            part, end = dollar(source, pos, quoted=literal)
+            if literal and text.startswith("$'", pos):
+                source.doubts(_MUDDLED)
+            substitution = words.dollar if char == "$" else words.backquote
+            part, end = substitution(source, pos, quoted=literal)
         elif char == "\\" and literal:
+            if text[pos + 1] == "'":
+                source.doubts(_MUDDLED)
             escapes = text[pos + 1] in '$`"\\}'
             part, end = Literal(text=text[pos + escapes], quoted=True), pos + 1 + escapes
         elif char == "~":
-            tilde = _TILDE.match(text, pos) if pos == start and not quoted else None
-            part, end = (Tilde(user=tilde[1]), tilde.end()) if tilde is not None else (_literal("~", literal), pos + 1)
+            part, end = _tilde(source, pos, start=pos == start, quoted=quoted)
         elif literal or (char in "<>" and (text[pos + 1] != "(" or quoted)):
             part, end = _literal(char, literal), pos + 1
         else:
             part, end = words.expansion(source, pos)
         pieces.append((part, pos, end))
         pos = end
+
+
+def _tilde(source: Source, pos: int, *, start: bool, quoted: bool) -> tuple[WordPart, int]:
+    if not quoted and start:
+        match = _TILDE.match(source.text, pos)
+        if match is not None:
+            return Tilde(user=match[1]), match.end()
+    if not quoted and source.text[pos - 1] == ":":
+        source.doubts("a tilde behind a colon in an expansion, which counts in assignments only")
+    return _literal("~", quoted), pos + 1
+
+
+def _quoted_argument(source: Source, pos: int, *, in_quotes: bool) -> tuple[list[words.Piece], int]:
+    """Quotes within an expansion.
+
+    In double quotes bash takes single ones for literals, but looks for the closing brace behind the second one.
+    """
+    if source.text[pos] == '"':
+        pieces, end = words.double_quoted(source, pos + 1)
+        if in_quotes and any(char in source.text[pos:end] for char in "'}\\"):
+            source.doubts(_MUDDLED)
+        return pieces, end
+    closing = source.text.find("'", pos + 1)
+    if closing < 0:
+        raise Lost("a single quote without its end")
+    inside = source.text[pos + 1 : closing]
+    if any(char in inside for char in '$`"\\'):
+        source.doubts(_MUDDLED)
+    return [(_literal(f"'{inside}'", True), pos, closing + 1)], closing + 1
 
 
 def _literal(text: str, quoted: bool) -> Literal:

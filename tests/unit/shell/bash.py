@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pytest_cbx.shell import read
-from pytest_cbx.shell.nodes import Brace, Glob, Literal, Simple, Tilde, Word, WordPart
+from pytest_cbx.shell.nodes import Brace, Glob, Literal, Parameter, Simple, Tilde, Word, WordPart
 
 HOME = "/home/somebody"
 
@@ -78,6 +78,8 @@ def _texts(part: WordPart) -> list[tuple[str, bool]] | None:
             return [(text, False)]
         case Tilde(user=""):
             return [(HOME, False)]
+        case Parameter(name="unset", operator=":-" | "-", arguments=(default,), index=None):
+            return None if not part.quoted else [(text, True) for text, _ in _expanded(default) or ()]
         case Brace(alternatives=alternatives):
             expanded = [_expanded(alternative) for alternative in alternatives]
             if any(one is None for one in expanded):

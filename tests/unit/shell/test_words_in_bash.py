@@ -37,6 +37,11 @@ WORDS = (
     # patterns that match nothing
     "*", "a*b", "?", "[abc]", "[!a]b", "[a-z]*", "[", "]", "[]", "[]a]", "a[b", "a]b", "[[:alpha:]]x", r"\*", "'*'", '"?"', "[a]b[c]",
     '["a"]', "['a b']", r"[\]]", "**/x", "*.{a,b}", "a[b]=c", "x=*", "a[0]b",
+    # quotes within an expansion within quotes
+    '"${unset:-a b}"', '"${unset-*}"', '"${unset:-\'a b\'}"', '"${unset:-\'a}\'}"', '"${unset:-"a b"}"', '"${unset:-\\}x}"',
+    '"${unset:-{a}}"',
+    '"${unset:-~}"', '"${unset:-\\a\\$\\"}"', '"a${unset:-b}"c', '"${unset:-${unset:-a}b}"', '"${unset:-a\\\nb}"',
+    '"${unset:-}"', '"${unset:-#a}"',
     # what is special elsewhere only
     "a=b", "=a", "a==b", "!", "!a", "a!b", "%1", "@", "+", "-", "--a=b", "a,b", "a:b", "^a", "a^b", "in", "if", "then", "{ a", "}", "time",
     "a;", "-- a", "2", "a2", "é", "日本 x", "a\u00a0b", "\u2028", "a\rb", "a\r", "\x0ba", "a\x0c b", "\x7f", "\x01",
