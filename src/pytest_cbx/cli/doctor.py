@@ -26,7 +26,7 @@ def main(arguments: argparse.Namespace) -> int:
     site = Site(base=project.root, root=project.root)
     folder = project.file.parent if project.file else project.root
     jobs = prepare(project.settings.commands, site=site, settings=project.settings, folder=folder)
-    uses = [use.name for job in jobs if job.request.effects for use in job.request.effects.programs]
+    uses = [use.name for job in jobs if job.request.effects for use in job.request.effects.programs if use.searched]
     report = examine(project.root, tools=tuple(dict.fromkeys(uses)))
     if arguments.json:
         sys.stdout.buffer.write(msgspec.json.encode(report) + b"\n")

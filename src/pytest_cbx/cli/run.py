@@ -21,8 +21,8 @@ from pytest_cbx.client.isolation import check_rollback, reach
 from pytest_cbx.client.jobs import Job, Site, plan, prepare
 from pytest_cbx.client.outcome import Outcome
 from pytest_cbx.client.runner import Capture, Runner, Watch
-from pytest_cbx.config import override
 from pytest_cbx.config.model import CommandConfig, Rollback
+from pytest_cbx.config.override import override
 from pytest_cbx.errors import UsageError
 from pytest_cbx.observe.summary import row_of
 from pytest_cbx.tier import Tier
@@ -41,8 +41,6 @@ class _Interrupted(Exception):
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the sub-command."""
     parser = commands.add_parser(
-        "run",
-        help="run one command beside the others of this work tree",
         description="Standard input, output and error and the exit code are the command's own; 124 on time-out, 128+n on signal n, "
         "125 when cbx itself could not run it. This version does not roll anything back.",
     )
@@ -165,7 +163,9 @@ def _signals_raise() -> Iterator[None]:
             signal.signal(other, signal.SIG_IGN)
         raise _Interrupted(number)
 
-    before = {number: signal.signal(number, interrupt) for number in _SIGNALS}
+    # Under `nohup` SIGHUP is ignored, and is to stay so.
+    heard = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupt) for number in heard}
     try:
         yield
     finally:

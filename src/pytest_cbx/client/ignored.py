@@ -16,6 +16,11 @@ USUAL = frozenset(
 """Directory names that are caches or installs wherever they stand."""
 
 _TIMEOUT = 20.0
+_FIELDS = 4
+"""`git check-ignore -z -v -n` answers each path with its source file, line, pattern and the path itself."""
+_FATAL = 128
+_OF_A_HOOK = frozenset(("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"))
+"""What git sets for its hooks; relative to the directory of the hook, so wrong here."""
 
 
 class Ignored:
@@ -47,25 +52,69 @@ class Ignored:
             return set()
         # A directory that ignores itself (`*` in its own .gitignore) shows only below it; a rule with a
         # trailing slash matches a path that does not exist yet only when it is asked for with that slash.
-        probes = {form: path for path in inside for form in (path, f"{path}/", f"{path}/probe")}
+        probes = [(form, path) for path in inside for form in (path, f"{path}/", f"{path}/probe")]
+        ignored: set[str] = set()
+        while probes and self._git:
+            verdicts, refused = self._check([form for form, _ in probes])
+            ignored.update(path for (_, path), verdict in zip(probes, verdicts, strict=False) if verdict)
+            # git stops at a path that it will not judge (behind a symbolic link, in a submodule): such
+            # paths count as sources, and the rest is asked again.
+            barred = self._border(probes[len(verdicts)][0]) if refused else ""
+            probes = [
+                (form, path) for form, path in probes[len(verdicts) + 1 :] if path != barred and not _lies_in(path, barred)
+            ]
+        return ignored
+
+    def _check(self, forms: list[str]) -> tuple[list[bool], bool]:
+        """Verdicts for the paths from the first one on, and whether git refused to judge the one after them."""
         try:
             done = subprocess.run(
-                ["git", "check-ignore", "-z", "--stdin"],
+                ["git", "check-ignore", "-z", "-v", "-n", "--stdin"],
                 cwd=self._root,
-                input="\0".join(probes).encode("utf-8", "surrogateescape"),
+                # The dot in front keeps a leading colon from being read as pathspec magic.
+                input="".join(f"./{form}\0" for form in forms).encode("utf-8", "surrogateescape"),
                 capture_output=True,
                 timeout=_TIMEOUT,
                 check=False,
-                env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+                env={name: value for name, value in os.environ.items() if name not in _OF_A_HOOK},
             )
         except (OSError, subprocess.TimeoutExpired):
             self._git = False
-            return set()
-        if done.returncode > 1:  # 128: no repository here
+            return [], False
+        fields = done.stdout.split(b"\0")[:-1]
+        verdicts = [bool(pattern) and not pattern.startswith(b"!") for pattern in fields[2::_FIELDS]]
+        if done.returncode < _FATAL:
+            return verdicts, False
+        # Without a repository (or with one that git does not trust) nothing is answered and nothing is inside.
+        if not verdicts and not self._is_repository():
             self._git = False
-            return set()
-        answers = done.stdout.decode("utf-8", "surrogateescape").split("\0")
-        return {probes[answer] for answer in answers if answer in probes}
+            return [], False
+        return verdicts, len(verdicts) < len(forms)
+
+    def _is_repository(self) -> bool:
+        done = subprocess.run(
+            ["git", "rev-parse", "--is-inside-work-tree"],
+            cwd=self._root,
+            capture_output=True,
+            timeout=_TIMEOUT,
+            check=False,
+            env={name: value for name, value in os.environ.items() if name not in _OF_A_HOOK},
+        )
+        return done.stdout.strip() == b"true"
+
+    def _border(self, path: str) -> str:
+        """The highest symbolic link or repository on the way to `path`: git judges nothing below it. `path` if there is none."""
+        parts = path.rstrip("/").split("/")
+        for end in range(1, len(parts)):
+            above = "/".join(parts[:end])
+            place = self._root / above
+            if place.is_symlink() or (place / ".git").exists():
+                return above
+        return path.rstrip("/")
+
+
+def _lies_in(path: str, folder: str) -> bool:
+    return bool(folder) and path.startswith(f"{folder}/")
 
 
 def _usual(path: str) -> bool:

@@ -136,10 +136,18 @@ def _rebase_one(claim: Claim, site: Site) -> list[Claim]:
     if relative != ".." and not relative.startswith("../"):
         return [dataclasses.replace(claim, target=relative)]
     moved = dataclasses.replace(claim, target=absolute)
-    covers_root = claim.scope is not Scope.PATH and os.path.commonpath([absolute, site.root]) == absolute
-    if covers_root:
+    if claim.scope is not Scope.PATH and _reaches_down_to(str(site.root), absolute, claim.scope):
         return [moved, dataclasses.replace(claim, target=".", scope=Scope.TREE)]
     return [moved]
+
+
+def _reaches_down_to(root: str, target: str, scope: Scope) -> bool:
+    """Whether a claim from outside may cover something in `root`. A pattern is taken to cover all below its fixed part."""
+    if scope is Scope.GLOB:
+        parts = target.split("/")
+        fixed = next((place for place, part in enumerate(parts) if "*" in part or "?" in part), len(parts))
+        target = "/".join(parts[:fixed]) or "/"
+    return os.path.commonpath([target, root]) == target
 
 
 def _mark_ignored(job: Job, ignored: Ignored) -> Job:

@@ -11,6 +11,7 @@ from pytest_cbx.tier import Tier
 
 TAIL_LINES = 40
 _TAIL_BYTES = 256 * 1024
+_LINE_CHARACTERS = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,15 +82,18 @@ def headline(outcome: Outcome) -> str:
 
 
 def last_lines(text: str, count: int = TAIL_LINES) -> list[str]:
-    """The last `count` lines, with a note in front when some were left out."""
+    """The last `count` lines, with a note in front when some were left out; the middle of a very long line is cut."""
     lines = text.splitlines()
-    if len(lines) <= count:
-        return lines
-    return [f"… {len(lines) - count} lines before these", *lines[-count:]]
+    kept = [_shortened(line) for line in lines[-count:]]
+    left_out = len(lines) - len(kept)
+    return [f"… {left_out} line{'s' if left_out > 1 else ''} before these", *kept] if left_out else kept
 
 
 def tail_of_file(path: Path, count: int = TAIL_LINES) -> tuple[list[str], bool]:
-    """The last `count` lines of a file, decoded leniently, and whether there was more. Reads 256 KB at the most."""
+    """The last `count` lines of a file, decoded leniently, and whether there was more. Reads 256 KB at the most.
+
+    The middle of a very long line is cut. A file that cannot be read has no lines.
+    """
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
@@ -98,7 +102,13 @@ def tail_of_file(path: Path, count: int = TAIL_LINES) -> tuple[list[str], bool]:
     except OSError:
         return [], False
     more = size > _TAIL_BYTES or len(kept) > count
-    return list(kept)[-count:], more
+    return [_shortened(line) for line in list(kept)[-count:]], more
+
+
+def _shortened(line: str) -> str:
+    half = _LINE_CHARACTERS // 2
+    cut = len(line) - 2 * half
+    return line if cut <= 0 else f"{line[:half]} … {cut} characters … {line[-half:]}"
 
 
 def error_of(*, status: str, cause: str, reason: str, name: str) -> CbxError | None:

@@ -10,9 +10,12 @@ import hashlib
 import os
 import re
 import shutil
+import stat
 import tempfile
 import time
 from pathlib import Path
+
+from pytest_cbx.errors import UsageError
 
 KEEP = 5
 """Folders of earlier runs that stay."""
@@ -22,7 +25,9 @@ _UNFIT = re.compile(r"[^A-Za-z0-9._-]+")
 
 def cache_directory() -> Path:
     """`$XDG_CACHE_HOME/pytest-cbx`, by default in `~/.cache`; a private temporary directory where that cannot be written."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    if not os.path.isabs(base):  # a relative one is to be ignored, says the XDG specification
+        base = os.path.join(os.path.expanduser("~"), ".cache")
     wanted = Path(base) / "pytest-cbx"
     try:
         wanted.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -32,19 +37,41 @@ def cache_directory() -> Path:
         pass
     fallback = Path(tempfile.gettempdir()) / f"pytest-cbx-cache-{os.getuid()}"
     fallback.mkdir(exist_ok=True, mode=0o700)
+    state = fallback.lstat()
+    if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.getuid():
+        # Someone else was there first: outputs must not end up with them.
+        return Path(tempfile.mkdtemp(prefix="pytest-cbx-cache-"))
     return fallback
 
 
 class OutputFolder:
-    """The folder of one run. Made at once, so that a full or read-only disk is known before anything runs."""
+    """The folder of one run. Made at once, so that a full or read-only disk is known before anything runs.
+
+    Raises:
+        UsageError: no folder can be made.
+    """
 
     def __init__(self, root: Path) -> None:
         digest = hashlib.sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:16]
-        self._runs = cache_directory() / digest / "runs"
-        self._runs.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._prune()
-        stamp = time.strftime("%Y%m%d-%H%M%S")
-        self.path = Path(tempfile.mkdtemp(prefix=f"{stamp}-{os.getpid()}-", dir=self._runs))
+        try:
+            self._runs = cache_directory() / digest / "runs"
+            self.path = self._make()
+            self._prune()
+        except OSError as error:
+            raise UsageError(
+                f"the output of commands cannot be kept in {error.filename}: {error.strerror}; "
+                "set XDG_CACHE_HOME to a directory that can be written"
+            ) from error
+
+    def _make(self) -> Path:
+        prefix = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}-"
+        while True:
+            self._runs.mkdir(parents=True, exist_ok=True, mode=0o700)
+            try:
+                return Path(tempfile.mkdtemp(prefix=prefix, dir=self._runs))
+            except FileNotFoundError:
+                # The last run before this one took the empty folder away at this very moment.
+                continue
 
     def file(self, name: str, suffix: str) -> Path:
         """A path in the folder for a name that may hold anything."""
@@ -61,13 +88,16 @@ class OutputFolder:
     def _prune(self) -> None:
         earlier = sorted(self._runs.iterdir(), key=lambda folder: folder.name, reverse=True)
         idle = [folder for folder in earlier if not _alive(folder.name)]
-        for folder in idle[KEEP:]:
+        for folder in [folder for folder in idle if not _removed_empty(folder)][KEEP:]:
             shutil.rmtree(folder, ignore_errors=True)
-        for folder in idle[:KEEP]:
-            try:
-                folder.rmdir()
-            except OSError:
-                continue
+
+
+def _removed_empty(folder: Path) -> bool:
+    try:
+        folder.rmdir()
+    except OSError:
+        return False
+    return True
 
 
 def _alive(name: str) -> bool:

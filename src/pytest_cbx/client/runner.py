@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
@@ -53,7 +53,6 @@ class _Pending:
     capture: Capture
     stdout: Path
     stderr: Path
-    waiting: str = ""
 
 
 @dataclass(slots=True)
@@ -63,8 +62,6 @@ class Watch:
     started: Callable[[Job, int], None] = lambda job, attempt: None
     waiting: Callable[[Job, str, Sequence[str]], None] = lambda job, reason, blockers: None
     event: Callable[[AnyEvent], None] | None = None
-    instances: dict[str, int] = field(default_factory=dict)
-    """Commands that run now, by name, with their pid."""
 
 
 class Runner:
@@ -120,6 +117,7 @@ class Runner:
             side = needs if edge.kind is EdgeKind.NEEDS else after
             side.setdefault(edge.after, []).append(first + edge.before)
         specs: dict[int, CommandSpec | JoinSpec] = {}
+        umask = _umask()
         for planned in plan.commands:
             number = planned.number
             job = jobs[number]
@@ -131,7 +129,7 @@ class Runner:
                 after=after.get(number, []),
                 argv=[os.fsencode(word) for word in (*self.settings.shell, job.request.text)],
                 cwd=os.fsencode(job.directory),
-                umask=_umask(),
+                umask=umask,
                 environment=self._environment,
                 extra_env={os.fsencode(k): os.fsencode(v) for k, v in self._extra(job, environment).items()},
                 tier=job.request.tier,
@@ -213,12 +211,9 @@ class Runner:
             case Finished():
                 pending = self._pending.pop(message.id, None)
                 if pending is not None:
-                    self.watch.instances.pop(pending.job.request.name, None)
                     done.append((message.id, _outcome(pending, message)))
             case Started() if message.id in self._pending:
-                job = self._pending[message.id].job
-                self.watch.instances[job.request.name] = message.pid
-                self.watch.started(job, message.attempt)
+                self.watch.started(self._pending[message.id].job, message.attempt)
             case Queued() if message.id in self._pending:
                 self.watch.waiting(self._pending[message.id].job, message.reason, message.blockers)
             case Observed():
@@ -249,6 +244,7 @@ def _order(plan: Plan) -> list[int]:
 
 
 def _umask() -> int:
+    # The only portable way to read it is to set it.
     mask = os.umask(0o077)
     os.umask(mask)
     return mask

@@ -27,8 +27,11 @@ DEEPEST = 8
 """Texts within texts (`bash -c`, `eval`, aliases) and functions deeper than this count as unknown."""
 
 
-def run(walker: Walker, fields: list[Field], *, operands: int = 0) -> Field:
-    """Run a command. `operands`: how many assignments stood among a declaration builtin's operands."""
+def run(walker: Walker, fields: list[Field], *, operands: int = 0, direct: bool = False) -> Field:
+    """Run a command. `operands`: how many assignments stood among a declaration builtin's operands.
+
+    `direct`: the shell runs it, and not a program that it runs.
+    """
     first = fields[0]
     if first.many and first.unknown and not first.text and len(fields) == 1:
         walker.doubt("what runs here is not known beforehand")
@@ -44,19 +47,20 @@ def run(walker: Walker, fields: list[Field], *, operands: int = 0) -> Field:
         output = _function(walker, name, fields[1:])
         if name not in state.doubtful:
             return output
+    searched = direct and "/" not in name
     if "/" in name:
         directory, name = posixpath.split(posixpath.normpath(name))
         if directory not in SYSTEM_DIRECTORIES:
             return _own_program(walker, first.text)
-    return program(walker, name, fields[1:], operands=operands)
+    return program(walker, name, fields[1:], operands=operands, searched=searched)
 
 
-def program(walker: Walker, name: str, arguments: list[Field], *, operands: int = 0) -> Field:
+def program(walker: Walker, name: str, arguments: list[Field], *, operands: int = 0, searched: bool = False) -> Field:
     """Run a program by its base name."""
     spec = programs().get(name)
     if spec is None and name.startswith("git-") and name[4:] in compile_entry(programs()["git"]).commands:
-        return program(walker, "git", [Field(name[4:]), *arguments])
-    walker.program(name, known=spec is not None)
+        return program(walker, "git", [Field(name[4:]), *arguments], searched=searched)
+    walker.program(name, known=spec is not None, searched=searched)
     if spec is None:
         walker.doubt(f"the program {name} is not in the catalogue" if name else "an empty program name", name)
         return UNKNOWN
@@ -79,7 +83,7 @@ def entry(walker: Walker, name: str, arguments: list[Field], found: Entry, *, op
 
 def _own_program(walker: Walker, path: str) -> Field:
     base = posixpath.basename(path)
-    walker.program(base, known=False)
+    walker.program(base, known=False, searched=False)
     for place in resolve(Field(path), walker.state.cwd, walker.context, "path") or ():
         walker.note(Kind.READ, place, base, "")
     walker.note(Kind.EXECUTE, None, base, f"{path} is a program of its own")

@@ -122,6 +122,8 @@ class ProgramUse:
     conditional: bool
     known: bool
     """Listed in the catalogue."""
+    searched: bool = False
+    """The shell itself looks it up in PATH: it is no path, and no other program (npx, xargs) starts it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

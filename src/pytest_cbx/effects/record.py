@@ -30,11 +30,11 @@ class Record:
         if key not in self._effects:
             self._effects[key] = Effect(kind=kind, place=place, program=program, detail=detail, span=self.span)
 
-    def program(self, name: str, *, conditional: bool, known: bool) -> None:
-        """Note the use of a program. It is conditional when all its uses are."""
+    def program(self, name: str, *, conditional: bool, known: bool, searched: bool) -> None:
+        """Note the use of a program. One that the shell surely searches for counts before all others."""
         before = self._programs.get(name)
-        if before is None or (before.conditional and not conditional):
-            self._programs[name] = ProgramUse(name=name, conditional=conditional, known=known)
+        if before is None or (before.conditional, not before.searched) > (conditional, not searched):
+            self._programs[name] = ProgramUse(name=name, conditional=conditional, known=known, searched=searched)
 
     def estimate(self, entry: Entry) -> None:
         """Raise the estimate to what the entry needs."""

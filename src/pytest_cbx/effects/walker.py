@@ -80,9 +80,9 @@ class Walker:
         """Count an entry into the estimate."""
         self.record.estimate(entry)
 
-    def program(self, name: str, *, known: bool) -> None:
+    def program(self, name: str, *, known: bool, searched: bool) -> None:
         """Note that a program is started."""
-        self.record.program(name, conditional=self._maybe > 0, known=known)
+        self.record.program(name, conditional=self._maybe > 0, known=known, searched=searched)
 
     def doubt(self, reason: str, program: str = "") -> None:
         """Note that something unknown may run here."""
@@ -414,7 +414,7 @@ class Walker:
             if fields[0].text in ("local", "declare", "typeset"):
                 self.localise(assignment.name)
             self.assignment(assignment, exported=fields[0].text == "export")
-        return dispatch.run(self, fields, operands=len(node.operands_assigned))
+        return dispatch.run(self, fields, operands=len(node.operands_assigned), direct=True)
 
     def assignment(self, node: Assignment, *, exported: bool = False) -> None:
         """Apply an assignment of the tree."""
