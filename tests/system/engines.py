@@ -151,11 +151,11 @@ def in_a_process(text: str, *arguments: object, **extra: str) -> subprocess.Pope
     )
 
 
-def finish(process: subprocess.Popen[str]) -> str:
-    """Wait for such a process, which must end well; what it printed."""
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 0, err
-    return out
+def finish(*clients: subprocess.Popen[str]) -> list[str]:
+    """Wait for such processes, which must end well; what each printed."""
+    done = [client.communicate(timeout=60) for client in clients]
+    assert [client.returncode for client in clients] == [0] * len(clients), "\n".join(err for _, err in done)
+    return [out for out, _ in done]
 
 
 def wait_until_dead(pids: list[int], within: float = 2.0) -> None:
@@ -168,12 +168,19 @@ def wait_until_dead(pids: list[int], within: float = 2.0) -> None:
 
 def alive(needle: str) -> list[int]:
     """Processes with this in their command line."""
-    found = []
+    return [pid for pid, words in _command_lines() if needle in " ".join(words)]
+
+
+def sleeping(*seconds: int) -> list[int]:
+    """Processes that run `sleep` with one of these numbers."""
+    return [pid for pid, words in _command_lines() if words in [["sleep", str(number)] for number in seconds]]
+
+
+def _command_lines() -> Iterator[tuple[int, list[str]]]:
     for stat in processes.all_processes():
         try:
-            words = Path(f"/proc/{stat.pid}/cmdline").read_bytes().split(b"\0")
+            text = Path(f"/proc/{stat.pid}/cmdline").read_bytes().decode("utf-8", "replace")
         except OSError:
             continue
-        if needle.encode() in b" ".join(words) and stat.pid != os.getpid():
-            found.append(stat.pid)
-    return found
+        if stat.pid != os.getpid():
+            yield stat.pid, text.rstrip("\0").split("\0")

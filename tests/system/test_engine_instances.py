@@ -13,7 +13,7 @@ import pytest
 
 from pytest_cbx.engine.protocol import Submission
 from pytest_cbx.execute import processes
-from tests.system.engines import Driver, alive, python, runtime_directory, wait_until_dead
+from tests.system.engines import Driver, alive, python, runtime_directory, sleeping, wait_until_dead
 from tests.system.helpers import wait_for
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at /proc")
@@ -79,11 +79,11 @@ def test_stopping_takes_all_that_descends_from_it(driver: Driver) -> None:
     text = "trap '' TERM; set -m; sleep 3811 & setsid sleep 3812 & (setsid env -i sleep 3813 &); echo ok; wait"
     spec = driver.start(text, grace=0.2)
     driver.wait_started(spec)
-    wait_for(lambda: driver.text_of(spec) == "ok\n" and len(alive("sleep 381")) >= 3, "all of it runs")
+    wait_for(lambda: driver.text_of(spec) == "ok\n" and len(sleeping(3811, 3812, 3813)) == 3, "all of it runs")
     driver.client.abandon([spec.id], "not wanted")
     done = driver.wait(spec)
     assert (done.status, done.cause, done.reason) == ("cancelled", "cancelled", "not wanted")
-    assert alive("sleep 381") == []
+    assert sleeping(3811, 3812, 3813) == []
 
 
 # --- what it leaves ----------------------------------------------------------------------------------
@@ -111,7 +111,7 @@ def test_a_leak_is_named_and_killed(driver: Driver, script: str) -> None:
     assert done.status == "passed"
     (leak,) = done.leaks
     assert leak.startswith("sleep 3821 (pid ")
-    assert alive("sleep 3821") == []
+    assert sleeping(3821) == []
 
 
 def test_a_leak_is_not_put_down_to_another_instance(driver: Driver) -> None:

@@ -18,7 +18,7 @@ import msgspec
 
 from pytest_cbx.config.model import Settings
 from pytest_cbx.engine import launch
-from pytest_cbx.engine.framing import FROM_ENGINE, Connection
+from pytest_cbx.engine.framing import FROM_ENGINE, Connection, peer_of
 from pytest_cbx.engine.places import Rendezvous, rendezvous
 from pytest_cbx.engine.protocol import (
     INTERNAL_ERROR,
@@ -289,6 +289,10 @@ def _start_one(place: Rendezvous, workspace: Path, deadline: float) -> Connectio
         while time.monotonic() < deadline:
             found = _try(place)
             if found is not None:
+                if peer_of(found.socket)[0] not in (0, process.pid):
+                    # Another one was elected; ours must not come up later, when that one has left.
+                    process.kill()
+                    process.wait()
                 return found
             if process.poll() is not None:
                 if process.returncode:

@@ -39,6 +39,7 @@ from pytest_cbx.execute.machine import measure
 from pytest_cbx.execute.model import Cause, Exit
 from pytest_cbx.schedule.model import (
     Cancel,
+    Capacity,
     ClientGone,
     ClientId,
     Decision,
@@ -71,6 +72,7 @@ class Dispatcher:
         # Whether anybody but this session is connected, greeted or not.
         self._scheduler: Scheduler | None = None
         self._settle: Settle | None = None
+        self._capacity: Capacity | None = None
         self._sessions: dict[ClientId, Session] = {}
         self._commands: dict[TaskId, Command] = {}
         self._next_task = 1
@@ -142,22 +144,13 @@ class Dispatcher:
         if not session.greeted or session.settled:
             raise ProtocolError("Settle must come once, after Hello")
         check_settle(message)
-        if self._scheduler is None or self._settle is None:
+        if self._capacity is None:
             self._settle = message
-            capacity = capacity_of(message, measure())
-            self._scheduler = Scheduler(capacity, jitter=random.random)
-            self._herald.tell(
-                events.EngineStarted,
-                pid=os.getpid(),
-                workspace=os.fspath(self._workspace),
-                isolation=ISOLATION,
-                jobs=capacity.jobs,
-                cpus=capacity.cpus,
-                memory=capacity.memory,
-            )
+            self._capacity = capacity_of(message, measure())
+            self._scheduler = Scheduler(self._capacity, jitter=random.random)
+        capacity = self._capacity
         session.settled = True
         self._sessions[session.id] = session
-        capacity = capacity_of(self._settle, measure())
         session.post(
             Welcome(
                 version=VERSION,
@@ -170,6 +163,16 @@ class Dispatcher:
                 memory=capacity.memory,
             )
         )
+        if len(self._sessions) == 1 and not self._herald.told:
+            self._herald.tell(
+                events.EngineStarted,
+                pid=os.getpid(),
+                workspace=os.fsencode(self._workspace).decode("utf-8", "backslashreplace"),
+                isolation=ISOLATION,
+                jobs=capacity.jobs,
+                cpus=capacity.cpus,
+                memory=capacity.memory,
+            )
         self._herald.tell(events.ClientJoined, client=session.id, name=session.name, pid=session.pid)
 
     def _on_submission(self, session: Session, message: Submission) -> None:

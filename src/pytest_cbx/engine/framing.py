@@ -17,6 +17,7 @@ from pytest_cbx.engine.protocol import FRAME_MAX, FromClient, FromEngine, Messag
 from pytest_cbx.errors import ProtocolError
 
 _LENGTH = struct.Struct(">I")
+_CREDENTIALS = struct.Struct("3i")
 _CHUNK = 256 * 1024
 _DESCRIPTORS_MAX = 12
 BACKLOG_MAX = 64 * 1024 * 1024
@@ -26,6 +27,15 @@ T = TypeVar("T")
 _ENCODER = msgspec.msgpack.Encoder()
 FROM_CLIENT: msgspec.msgpack.Decoder[FromClient] = msgspec.msgpack.Decoder(FromClient)
 FROM_ENGINE: msgspec.msgpack.Decoder[FromEngine] = msgspec.msgpack.Decoder(FromEngine)
+
+
+def peer_of(sock: socket.socket) -> tuple[int, int | None]:
+    """Process and user at the other end; 0 and None where the platform does not tell (the directory's mode keeps others out)."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return 0, None
+    raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    pid, uid, _ = _CREDENTIALS.unpack(raw)
+    return int(pid), int(uid)
 
 
 class Connection(Generic[T]):

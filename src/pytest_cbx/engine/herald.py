@@ -24,6 +24,11 @@ class Herald:
         self._sessions = sessions
         self._number = 0
 
+    @property
+    def told(self) -> int:
+        """How many events there were."""
+        return self._number
+
     def tell(self, kind: type[events.Happening], **fields: object) -> None:
         """Number an event and send it to all subscribers."""
         self._number += 1

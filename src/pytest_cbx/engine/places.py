@@ -80,9 +80,10 @@ def _private(directory: Path) -> Path:
             continue
         except OSError as error:
             raise UsageError(f"{directory} cannot be made: {error.strerror}; set XDG_RUNTIME_DIR or TMPDIR") from error
-        if _is_private(directory):
+        private = _is_private(directory)
+        if private:
             return directory
-        if os.path.lexists(directory):
+        if private is False:
             break
     raise UsageError(
         f"{directory} must be a directory of yours that nobody else may enter (mode 0700); "
@@ -90,9 +91,10 @@ def _private(directory: Path) -> Path:
     )
 
 
-def _is_private(directory: Path) -> bool:
+def _is_private(directory: Path) -> bool | None:
+    """Whether it is a directory, ours, and nobody else's to enter; None when there is nothing of that name."""
     try:
         found = directory.lstat()
     except OSError:
-        return False
+        return None
     return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077

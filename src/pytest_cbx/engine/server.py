@@ -8,7 +8,6 @@ import secrets
 import selectors
 import signal
 import socket
-import struct
 import sys
 import time
 import traceback
@@ -17,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 from pytest_cbx.engine.dispatcher import Dispatcher
-from pytest_cbx.engine.framing import FROM_CLIENT, Connection
+from pytest_cbx.engine.framing import FROM_CLIENT, Connection, peer_of
 from pytest_cbx.engine.ledger import Session
 from pytest_cbx.engine.places import Rendezvous
 from pytest_cbx.engine.protocol import INTERNAL_ERROR, FromClient, Refused
@@ -29,7 +28,6 @@ FIRST_CLIENT_PATIENCE = 10.0
 """Seconds that an engine waits for the client that started it."""
 GREETING_PATIENCE = 10.0
 """Seconds that a connection has to say Hello and Settle."""
-_CREDENTIALS = struct.Struct("3i")
 _LISTENER, _WAKEUP = "listener", "wakeup"
 
 
@@ -162,13 +160,13 @@ class Server:
         self._next_client += 1
         self._sessions[session.id] = session
         self._selector.register(sock, selectors.EVENT_READ, session)
-        _, uid = _peer(sock)
+        _, uid = peer_of(sock)
         if uid not in (None, os.geteuid()):
             self._refuse(session, f"this engine serves the user with id {os.geteuid()}, not {uid}")
 
     def _watch(self, session: Session) -> None:
         """Be told when the client's process dies."""
-        pid, _ = _peer(session.connection.socket)
+        pid, _ = peer_of(session.connection.socket)
         self._watched[session.id] = -1
         if pid and hasattr(os, "pidfd_open"):
             with contextlib.suppress(OSError):
@@ -251,12 +249,3 @@ class Server:
             if descriptor >= 0:
                 os.close(descriptor)
         self._selector.close()
-
-
-def _peer(sock: socket.socket) -> tuple[int, int | None]:
-    """Process and user at the other end; 0 and None where the platform does not tell (the directory's mode keeps others out)."""
-    if not hasattr(socket, "SO_PEERCRED"):
-        return 0, None
-    raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    pid, uid, _ = _CREDENTIALS.unpack(raw)
-    return int(pid), int(uid)
