@@ -171,8 +171,8 @@ def test_a_child_of_the_client_does_not_keep_its_instances_alive(tree: Path, dri
     survivor = drive()
     other = client_that_runs(tree, before="os.fork() or os.execvp('sleep', ['sleep', '3861'])")
     # The forked child holds a copy of the socket open when its parent is killed, unless it executes something else.
-    held = client_that_runs(tree, before="os.fork() or time.sleep(3862)")
-    wait_for(lambda: len(started(tree)) == 2, "both commands run")
+    held = client_that_runs(tree, before="os.fork() or (Path(sys.argv[1], 'held').touch(), time.sleep(3862))")
+    wait_for(lambda: len(started(tree)) == 2 and (tree / "held").exists() and bool(sleeping(3861)), "all run")
     for process in (other, held):
         process.kill()
         process.wait()

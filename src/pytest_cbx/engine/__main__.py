@@ -22,10 +22,12 @@ _PAUSE = 0.01
 
 def main(workspace: str) -> int:
     """Serve until the last client has left. Returns at once when another process is the engine."""
-    place = rendezvous(Path(workspace))
-    lock = _elect(place)
-    if lock is None:
+    # For good: filelock makes a missing directory as the umask allows. Instances get their own.
+    os.umask(0o077)
+    elected = _elect(Path(workspace))
+    if elected is None:
         return 0
+    place, lock = elected
     try:
         os.chdir("/")
         _, hard = resource.getrlimit(resource.RLIMIT_CORE)
@@ -37,20 +39,20 @@ def main(workspace: str) -> int:
     return 0
 
 
-def _elect(place: Rendezvous) -> filelock.BaseFileLock | None:
-    """The work tree's lock; None when an engine holds it that takes clients."""
+def _elect(workspace: Path) -> tuple[Rendezvous, filelock.BaseFileLock] | None:
+    """The work tree's lock and where it lies; None when an engine holds it that takes clients."""
     deadline = time.monotonic() + LOCK_PATIENCE
     while True:
+        place = rendezvous(workspace)
         lock = filelock.FileLock(place.lock, mode=0o600, is_singleton=False)
         with contextlib.suppress(filelock.Timeout, FileNotFoundError):
             lock.acquire(timeout=0)
             if _has_its_name(place):
-                return lock
+                return place, lock
             lock.release()
         if place.socket.exists() or time.monotonic() > deadline:
             return None
         time.sleep(_PAUSE)
-        place.directory.mkdir(mode=0o700, exist_ok=True)
 
 
 def _has_its_name(place: Rendezvous) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import dataclasses
+import fcntl
 import os
 import select
 import socket
@@ -13,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-import filelock
 import msgspec
 
 from pytest_cbx.config.model import Settings
@@ -276,12 +276,13 @@ def _start_one(place: Rendezvous, workspace: Path, deadline: float) -> Connectio
     Raises:
         EngineLost: it ended with an error.
     """
-    lock = filelock.FileLock(place.start_lock, mode=0o600, is_singleton=False)
     try:
-        lock.acquire(timeout=0)
-    except (filelock.Timeout, FileNotFoundError):
+        # Not through filelock, which would make a missing directory for everybody to enter.
+        lock = os.open(place.start_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except FileNotFoundError:
         return None
     try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         found = _try(place)
         if found is not None:
             return found
@@ -300,11 +301,11 @@ def _start_one(place: Rendezvous, workspace: Path, deadline: float) -> Connectio
                 return None
             time.sleep(_PAUSE)
         return None
-    except FileNotFoundError:
-        # An engine that was just leaving has removed the directory.
+    except (BlockingIOError, FileNotFoundError):
+        # Another client starts one; or an engine that was just leaving has removed the directory.
         return None
     finally:
-        lock.release()
+        os.close(lock)
 
 
 def _without_surrogates(message: Submission) -> Submission:

@@ -78,6 +78,11 @@ def _private(directory: Path) -> Path:
             directory.mkdir(mode=0o700, exist_ok=True)
         except FileNotFoundError:
             continue
+        except FileExistsError:
+            # It was there when it was to be made, and is gone again; or it is no directory.
+            if os.path.lexists(directory) and not directory.is_dir():
+                break
+            continue
         except OSError as error:
             raise UsageError(f"{directory} cannot be made: {error.strerror}; set XDG_RUNTIME_DIR or TMPDIR") from error
         private = _is_private(directory)
