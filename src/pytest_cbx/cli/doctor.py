@@ -13,11 +13,9 @@ from pytest_cbx.client.doctor import examine, render
 from pytest_cbx.client.jobs import Site, prepare
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Declare the sub-command."""
-    parser = commands.add_parser("doctor", help="what this machine offers, and which tools the project's commands miss")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the sub-command takes."""
     parser.add_argument("--json", action="store_true", help="JSON instead of text")
-    parser.set_defaults(main=main)
 
 
 def main(arguments: argparse.Namespace) -> int:

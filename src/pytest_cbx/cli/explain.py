@@ -6,17 +6,19 @@ import argparse
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
-from rich.console import Console
-from rich.text import Text
 
 from pytest_cbx.cli.project import directory
-from pytest_cbx.client.explained import Explained, explained
+from pytest_cbx.client.explained import Explained, explained, legible
 from pytest_cbx.client.jobs import Job, Site, prepare
-from pytest_cbx.config import find_workspace
+from pytest_cbx.config.locate import find_workspace
 from pytest_cbx.config.model import CommandConfig, Settings
 from pytest_cbx.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _BATCH = 1024
 _COLOUR = {
@@ -27,31 +29,31 @@ _COLOUR = {
 }
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Declare the sub-command."""
-    parser = commands.add_parser("explain", help="what a command would touch, its tier and why; runs nothing")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the sub-command takes."""
     parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
     parser.add_argument("--cwd", metavar="DIR", help="as if called in this directory")
     parser.add_argument(
         "--stdin0", action="store_true", help="NUL-separated commands on standard input, one JSON line each"
     )
     parser.add_argument("text", metavar="COMMAND", nargs="?", help="bash text, quoted as one argument")
-    parser.set_defaults(main=main)
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Explain one command, or many."""
     cwd = directory(arguments.cwd)
     if arguments.stdin0:
+        if arguments.text is not None:
+            raise UsageError("--stdin0 takes the commands from standard input: leave the one on the command line out")
         if not arguments.json:
             raise UsageError("--stdin0 answers in JSON only: add --json")
         for line in _many(_split(sys.stdin.buffer.read()), cwd):
             sys.stdout.buffer.write(line)
         return 0
-    if arguments.text is None:
+    if arguments.text is None or not arguments.text.strip():
         raise UsageError("explain needs a command, e.g. cbx explain 'rm -rf build'")
     (job,) = _jobs([arguments.text], cwd)
-    value = explained(job)
+    value = legible(explained(job))
     if arguments.json:
         sys.stdout.buffer.write(msgspec.json.encode(value) + b"\n")
     else:
@@ -67,16 +69,7 @@ def _split(data: bytes) -> list[str]:
 def _many(texts: list[str], cwd: Path) -> Iterator[bytes]:
     for start in range(0, len(texts), _BATCH):
         for job in _jobs(texts[start : start + _BATCH], cwd):
-            # Bytes that are no UTF-8 come in as surrogates, which JSON cannot hold.
-            yield _encode(explained(job)) + b"\n"
-
-
-def _encode(value: Explained) -> bytes:
-    try:
-        return msgspec.json.encode(value)
-    except UnicodeEncodeError:
-        text = repr(msgspec.to_builtins(value)).encode("utf-8", "replace").decode()
-        return msgspec.json.encode({"command": text, "tier": value.tier, "reasons": ["the text is not UTF-8"]})
+            yield msgspec.json.encode(legible(explained(job))) + b"\n"
 
 
 def _jobs(texts: Iterable[str], cwd: Path) -> tuple[Job, ...]:
@@ -86,6 +79,9 @@ def _jobs(texts: Iterable[str], cwd: Path) -> tuple[Job, ...]:
 
 
 def _print(value: Explained, job: Job) -> None:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
     console = Console(highlight=False)
     console.print(
         Text(value.tier, style=f"bold {_COLOUR[value.tier]}"), Text(value.command, style="bold"), soft_wrap=True
@@ -102,5 +98,7 @@ def _print(value: Explained, job: Job) -> None:
 
 
 def _section(console: Console, label: str, values: list[str]) -> None:
+    from rich.text import Text  # noqa: PLC0415
+
     for number, text in enumerate(values):
         console.print(Text(f"  {label if number == 0 else '':<10}", style="dim"), Text(text), sep="", soft_wrap=True)

@@ -8,9 +8,10 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
 
 from pytest_cbx import __version__
-from pytest_cbx.cli import doctor, explain, plan, run
 from pytest_cbx.errors import CbxError, ConfigError, InternalError, UsageError
 
 EXIT_USAGE = 4
@@ -20,24 +21,46 @@ EXIT_OURS = 125
 EXIT_BUG = 3
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of all sub-commands."""
-    parser = argparse.ArgumentParser(
+_COMMANDS = {
+    "explain": "what a command would touch, its tier and why; runs nothing",
+    "plan": "the order in which the project's commands would run, and why; runs nothing",
+    "run": "run one command beside the others of this work tree",
+    "doctor": "what this machine offers, and which tools the project's commands miss",
+}
+"""Sub-commands, each a module of this package with `add_arguments` and `main`, and what they do."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(EXIT_USAGE, f"cbx: {message}; {self.prog} --help tells more\n")
+
+
+def build_parser(named: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser. Only the sub-commands in `named` get their arguments, for these take most of the time to import."""
+    parser = _Parser(
         prog="cbx", description="Run shell commands side by side without letting them trample on each other."
     )
     parser.add_argument("--version", action="version", version=f"pytest-cbx {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (explain, plan, run, doctor):
-        module.add_parser(commands)
+    for name, help_text in _COMMANDS.items():
+        own = commands.add_parser(name, help=help_text)
+        if name in named:
+            module = import_module(f"pytest_cbx.cli.{name}")
+            module.add_arguments(own)
+            own.set_defaults(main=module.main)
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `cbx`; returns the exit code. Mistakes of the user end with a message and 4, our own bugs with 3."""
-    chosen = build_parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    # No option of `cbx` itself takes a value, so the sub-command is the first word that is no option.
+    chosen = build_parser([word for word in given if not word.startswith("-")][:1]).parse_args(given)
     try:
         code: int = chosen.main(chosen)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # None: closed by the caller (`>&-`)
+            sys.stdout.flush()
         return code
     except (ConfigError, UsageError) as error:
         for line in str(error).splitlines():
@@ -52,10 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InternalError as error:
         print(f"cbx: this is a bug in pytest-cbx, please report it: {error}", file=sys.stderr)
         return EXIT_BUG
-    except CbxError as error:
-        print(f"cbx: {error}", file=sys.stderr)
-        return EXIT_OURS
-    except OSError as error:
+    except (CbxError, OSError) as error:
         print(f"cbx: {error}", file=sys.stderr)
         return EXIT_OURS
     except Exception:

@@ -18,12 +18,10 @@ from pytest_cbx.plan.export import to_json
 from pytest_cbx.plan.render import render_plan
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Declare the sub-command."""
-    parser = commands.add_parser("plan", help="the order in which the project's commands would run, and why")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the sub-command takes."""
     parser.add_argument("--json", action="store_true", help="JSON instead of text")
     parser.add_argument("--config", metavar="PATH", help="another file than cbx.toml or pyproject.toml")
-    parser.set_defaults(main=main)
 
 
 def main(arguments: argparse.Namespace) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_cbx.config import find_config, find_workspace, load_settings
+from pytest_cbx.config.load import load_settings
+from pytest_cbx.config.locate import find_config, find_workspace
 from pytest_cbx.config.model import Settings
 from pytest_cbx.errors import UsageError
 from pytest_cbx.execute.machine import measure

@@ -38,11 +38,12 @@ class _Interrupted(Exception):
         super().__init__(f"signal {number}")
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Declare the sub-command."""
-    parser = commands.add_parser(
-        description="Standard input, output and error and the exit code are the command's own; 124 on time-out, 128+n on signal n, "
-        "125 when cbx itself could not run it. This version does not roll anything back.",
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the sub-command takes."""
+    parser.usage = "cbx run [OPTION ...] -- SCRIPT"
+    parser.description = (
+        "Standard input, output and error and the exit code are the command's own; 124 on time-out, 128+n on signal n, "
+        "125 when cbx itself could not run it, 4 when the call is wrong. This version does not roll anything back."
     )
     parser.add_argument("--workspace", metavar="DIR", help="the work tree (default: around the current directory)")
     parser.add_argument(
@@ -60,12 +61,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--lock", metavar="NAME", action="append", default=[], help="hold this named lock (NAME:read shares it)"
     )
-    parser.add_argument("--tier", choices=[tier.value for tier in Tier], help="at least this tier")
+    parser.add_argument(
+        "--tier",
+        metavar="TIER",
+        choices=[tier.value for tier in Tier],
+        help=f"at least this tier: {', '.join(tier.value for tier in Tier)}",
+    )
     parser.add_argument("--name", help="what others that wait for it are told (default: its text)")
     parser.add_argument(
-        "script", metavar="-- SCRIPT", nargs="+", help="bash text; several words are joined as they are"
+        "script", metavar="SCRIPT", nargs="+", help="bash text as one argument, or the words of one plain command"
     )
-    parser.set_defaults(main=main)
 
 
 def main(arguments: argparse.Namespace) -> int:

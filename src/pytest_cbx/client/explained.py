@@ -90,6 +90,26 @@ def explained(job: Job) -> Explained:
     )
 
 
+def legible(value: Explained) -> Explained:
+    """The same with U+FFFD for what is no UTF-8: such bytes come in as surrogates, which JSON and terminals cannot hold."""
+    try:
+        msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return msgspec.convert(_legible(msgspec.to_builtins(value)), Explained)
+    return value
+
+
+def _legible(value: object) -> object:
+    match value:
+        case str():
+            return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        case list():
+            return [_legible(item) for item in value]
+        case dict():
+            return {name: _legible(item) for name, item in value.items()}
+    return value
+
+
 def _shown(effect: Effect) -> str:
     if effect.kind in (Kind.NETWORK, Kind.BIND, Kind.KILL):
         return effect.detail or "*"

@@ -61,7 +61,9 @@ class Ignored:
             # paths count as sources, and the rest is asked again.
             barred = self._border(probes[len(verdicts)][0]) if refused else ""
             probes = [
-                (form, path) for form, path in probes[len(verdicts) + 1 :] if path != barred and not _lies_in(path, barred)
+                (form, path)
+                for form, path in probes[len(verdicts) + 1 :]
+                if path != barred and not _lies_in(path, barred)
             ]
         return ignored
 

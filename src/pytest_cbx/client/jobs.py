@@ -18,7 +18,7 @@ from pytest_cbx.effects.model import Effects, Scope
 from pytest_cbx.plan.build import build_plan
 from pytest_cbx.plan.claims import claims_of
 from pytest_cbx.plan.estimate import needed_cpus, needed_memory
-from pytest_cbx.plan.model import Claim, Domain, Mode, Plan, Request
+from pytest_cbx.plan.model import Claim, Domain, Plan, Request
 from pytest_cbx.safety import assess
 from pytest_cbx.shell import read
 
@@ -158,13 +158,3 @@ def _mark_ignored(job: Job, ignored: Ignored) -> Job:
     if claims == job.request.claims:
         return job
     return dataclasses.replace(job, request=dataclasses.replace(job.request, claims=claims))
-
-
-def is_whole_tree(claim: Claim) -> bool:
-    """Whether a claim is on the whole work tree, exclusively."""
-    return (
-        claim.domain is Domain.FILE
-        and claim.scope is Scope.TREE
-        and claim.target == "."
-        and claim.mode is not Mode.READ
-    )

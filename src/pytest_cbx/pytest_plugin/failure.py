@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_cbx.client.jobs import Job
-from pytest_cbx.client.outcome import TAIL_LINES, Outcome, last_lines, tail_of_file
+from pytest_cbx.client.outcome import TAIL_LINES, Outcome, tail_of_file
 
 _LABEL = 9
 
@@ -53,8 +53,4 @@ def _output(outcome: Outcome) -> list[str]:
 
 
 def _tail(outcome: Outcome) -> tuple[list[str], bool]:
-    if outcome.log is not None:
-        return tail_of_file(outcome.log)
-    text = outcome.stdout + outcome.stderr
-    lines = last_lines(text)
-    return lines, len(lines) > TAIL_LINES
+    return tail_of_file(outcome.log) if outcome.log is not None else ([], False)

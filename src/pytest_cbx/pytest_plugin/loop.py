@@ -122,12 +122,13 @@ class ControllerPlugin:
         config = session.config
         if not _compat.is_xdist_controller(config) or config.option.collectonly or not self.items:
             return (yield)
-        session.testscollected += len(self.items)
         loop = ParallelLoop(session, self._board, list(self.items))
         with stopping_commands(session, self._board):
             if self._board.options.parallel:
                 loop.start()
             result = yield
+            # Only now: xdist sets the count when its workers have collected.
+            session.testscollected += len(self.items)
             if self._board.options.parallel:
                 loop.run()
             else:

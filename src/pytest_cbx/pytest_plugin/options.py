@@ -8,12 +8,9 @@ from pathlib import Path
 import pytest
 
 from pytest_cbx.client.isolation import Rung, check_rollback, reach
-from pytest_cbx.config import find_config, find_workspace, load_settings, override
+from pytest_cbx.config.locate import find_config, find_workspace
 from pytest_cbx.config.model import Settings
 from pytest_cbx.errors import CbxError
-from pytest_cbx.execute.machine import measure
-
-PREFIX = "cbx: "
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -91,13 +88,7 @@ def read_options(config: pytest.Config) -> Options:
 def _read(config: pytest.Config) -> Options:
     file = _find_file(config)
     root = _root(config, file)
-    settings = load_settings(file, workspace=root, memory_total=measure().memory) if file else Settings()
-    settings = override(
-        settings,
-        jobs=_text(config, "cbx_jobs"),
-        isolation=_text(config, "cbx_isolation"),
-        rollback=_text(config, "cbx_rollback"),
-    )
+    settings = _settings(config, file, root)
     rung = reach(settings.isolation)
     note = check_rollback(settings.rollback, rung)
     report = _text(config, "cbx_report")
@@ -112,6 +103,22 @@ def _read(config: pytest.Config) -> Options:
         report=config.invocation_params.dir / report if report else None,
         notes=(note,) if note else (),
     )
+
+
+def _settings(config: pytest.Config, file: Path | None, root: Path) -> Settings:
+    settings = Settings()
+    if file is not None:
+        # Imported here because a session without commands should not pay for it.
+        from pytest_cbx.config.load import load_settings  # noqa: PLC0415
+        from pytest_cbx.execute.machine import measure  # noqa: PLC0415
+
+        settings = load_settings(file, workspace=root, memory_total=measure().memory)
+    jobs, isolation, rollback = (_text(config, name) for name in ("cbx_jobs", "cbx_isolation", "cbx_rollback"))
+    if jobs or isolation or rollback:
+        from pytest_cbx.config.override import override  # noqa: PLC0415
+
+        settings = override(settings, jobs=jobs, isolation=isolation, rollback=rollback)
+    return settings
 
 
 def _find_file(config: pytest.Config) -> Path | None:
