@@ -19,6 +19,8 @@ _TIMEOUT = 20.0
 _FIELDS = 4
 """`git check-ignore -z -v -n` answers each path with its source file, line, pattern and the path itself."""
 _FATAL = 128
+_REFUSALS_MAX = 50
+"""After so many refusals git is not asked on: each costs a process, and what it was not asked for counts as sources."""
 _OF_A_HOOK = frozenset(("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"))
 """What git sets for its hooks; relative to the directory of the hook, so wrong here."""
 
@@ -45,20 +47,20 @@ class Ignored:
         return self._known[path]
 
     def _ask_git(self, paths: list[str]) -> set[str]:
-        inside = [
-            path for path in paths if not os.path.isabs(path) and path not in ("", ".") and ".." not in path.split("/")
-        ]
+        inside = [path for path in paths if _lies_inside(path)]
         if not inside or not self._git:
             return set()
         # A directory that ignores itself (`*` in its own .gitignore) shows only below it; a rule with a
         # trailing slash matches a path that does not exist yet only when it is asked for with that slash.
-        probes = [(form, path) for path in inside for form in (path, f"{path}/", f"{path}/probe")]
+        probes = [(form, path) for path in inside for form in self._forms(path)]
         ignored: set[str] = set()
-        while probes and self._git:
+        refusals = 0
+        while probes and self._git and refusals < _REFUSALS_MAX:
             verdicts, refused = self._check([form for form, _ in probes])
             ignored.update(path for (_, path), verdict in zip(probes, verdicts, strict=False) if verdict)
             # git stops at a path that it will not judge (behind a symbolic link, in a submodule): such
             # paths count as sources, and the rest is asked again.
+            refusals += refused
             barred = self._border(probes[len(verdicts)][0]) if refused else ""
             probes = [
                 (form, path)
@@ -66,6 +68,11 @@ class Ignored:
                 if path != barred and not _lies_in(path, barred)
             ]
         return ignored
+
+    def _forms(self, path: str) -> tuple[str, ...]:
+        # What exists as a file is no directory: more forms would have git forget that it is tracked.
+        place = os.path.join(self._root, path)
+        return (path,) if os.path.isfile(place) or os.path.islink(place) else (path, f"{path}/", f"{path}/probe")
 
     def _check(self, forms: list[str]) -> tuple[list[bool], bool]:
         """Verdicts for the paths from the first one on, and whether git refused to judge the one after them."""
@@ -109,10 +116,15 @@ class Ignored:
         parts = path.rstrip("/").split("/")
         for end in range(1, len(parts)):
             above = "/".join(parts[:end])
-            place = self._root / above
-            if place.is_symlink() or (place / ".git").exists():
+            place = os.path.join(self._root, above)
+            if os.path.islink(place) or os.path.exists(os.path.join(place, ".git")):
                 return above
         return path.rstrip("/")
+
+
+def _lies_inside(path: str) -> bool:
+    """Whether a path is one below the root that git can be asked for."""
+    return path not in ("", ".") and not os.path.isabs(path) and ".." not in path.split("/") and "\0" not in path
 
 
 def _lies_in(path: str, folder: str) -> bool:
