@@ -12,6 +12,7 @@ from pathlib import Path
 import pluggy
 
 from pytest_cbx.client.ignored import Ignored
+from pytest_cbx.client.slots import most_cores
 from pytest_cbx.config.model import CommandConfig, Settings
 from pytest_cbx.effects import Context, analyse
 from pytest_cbx.effects.model import Effects, Scope
@@ -54,7 +55,8 @@ def prepare(
 ) -> tuple[Job, ...]:
     """Read and assess each command. `cwd`s are relative to `folder` (default: `site.base`)."""
     folder = folder or site.base
-    drafts = [_draft(command, site, settings, hooks, folder) for command in commands]
+    most = most_cores(settings)
+    drafts = [_draft(command, site, settings, hooks, folder, most) for command in commands]
     ignored = Ignored(site.root)
     ignored.learn(claim.target for job in drafts for claim in job.request.claims if claim.domain is Domain.FILE)
     return tuple(_mark_ignored(job, ignored) for job in drafts)
@@ -76,7 +78,12 @@ def plan(jobs: Sequence[Job], *, slots: int) -> Plan:
 
 
 def _draft(
-    command: CommandConfig, site: Site, settings: Settings, hooks: pluggy.PluginManager | None, folder: Path
+    command: CommandConfig,
+    site: Site,
+    settings: Settings,
+    hooks: pluggy.PluginManager | None,
+    folder: Path,
+    most: float,
 ) -> Job:
     directory = Path(os.path.normpath(folder / command.cwd))
     effects = _predict(command.run, str(directory), str(site.base), _known_environment(command.env))
@@ -101,7 +108,7 @@ def _draft(
         claims=rebase(claims, site),
         needs=command.needs,
         priority=command.priority,
-        cpus=command.cpus if command.cpus is not None else needed_cpus(effects.estimate, settings.limits),
+        cpus=command.cpus if command.cpus is not None else min(most, needed_cpus(effects.estimate, settings.limits)),
         memory=command.memory if command.memory is not None else needed_memory(effects.estimate, settings.limits),
         effects=effects,
         assessment=assessment,
