@@ -56,7 +56,7 @@ def prepare(
     """Read and assess each command. `cwd`s are relative to `folder` (default: `site.base`)."""
     folder = folder or site.base
     most = most_cores(settings)
-    drafts = [_draft(command, site, settings, hooks, folder, most) for command in commands]
+    drafts = [_draft(command, site, settings, hooks=hooks, folder=folder, most=most) for command in commands]
     ignored = Ignored(site.root)
     ignored.learn(claim.target for job in drafts for claim in job.request.claims if claim.domain is Domain.FILE)
     return tuple(_mark_ignored(job, ignored) for job in drafts)
@@ -81,6 +81,7 @@ def _draft(
     command: CommandConfig,
     site: Site,
     settings: Settings,
+    *,
     hooks: pluggy.PluginManager | None,
     folder: Path,
     most: float,
