@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import resource
 import sys
@@ -33,6 +34,9 @@ def main(workspace: str) -> int:
         _, hard = resource.getrlimit(resource.RLIMIT_CORE)
         resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
         become_subreaper()
+        # What is there now stays: the collector need not go through it again and again.
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)
         Server(place, Path(workspace)).serve()
     finally:
         _clear_away(place, lock)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import contextlib
+import itertools
 import os
 import socket
 import struct
@@ -20,6 +21,7 @@ _LENGTH = struct.Struct(">I")
 _CREDENTIALS = struct.Struct("3i")
 _CHUNK = 256 * 1024
 _DESCRIPTORS_MAX = 12
+_PARTS_MAX = 64
 BACKLOG_MAX = 64 * 1024 * 1024
 """Bytes that may wait for a reader that does not read."""
 
@@ -90,14 +92,22 @@ class Connection(Generic[T]):
             for descriptor in descriptors:
                 os.close(descriptor)
             self._waiting -= sent
-            if sent == len(data):
-                self._out.popleft()
-            else:
-                self._out[0] = (data[sent:], ())
+            self._drop_sent(sent)
+
+    def _drop_sent(self, sent: int) -> None:
+        while sent:
+            data, _ = self._out.popleft()
+            if sent < len(data):
+                # Its descriptors went with its first byte.
+                self._out.appendleft((data[sent:], ()))
+                return
+            sent -= len(data)
 
     def _send(self, data: memoryview, descriptors: tuple[int, ...]) -> int:
         if not descriptors:
-            return self.socket.send(data)
+            # Everything up to the next one with descriptors at once: the reader then wakes up once.
+            parts = itertools.takewhile(lambda part: not part[1], itertools.islice(self._out, _PARTS_MAX))
+            return self.socket.sendmsg([data for data, _ in parts])
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))
         return self.socket.sendmsg([data], [rights])
 

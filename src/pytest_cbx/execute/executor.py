@@ -78,6 +78,7 @@ class Executor:
         self._by_pid: dict[int, _Instance] = {}
         self._heads: dict[int, Head] = {}
         self._next_watch = math.inf
+        self._starts = processes.StartTimes()
         self._exits: list[Exit] = []
 
     def __len__(self) -> int:
@@ -89,12 +90,12 @@ class Executor:
         Raises:
             SpawnError: it could not be started.
         """
+        now, tick = self._clock(), self._starts.tick()
         pid = spawn(spec)
-        now = self._clock()
         marks = tuple(spec.environment.get(b"CBX_INSTANCE", b"").decode("ascii", "replace").split(":"))
         head = Head(
             pid=pid,
-            start_ticks=processes.start_ticks(pid),
+            start_ticks=self._starts.of(pid, tick),
             marks=marks if spec.marker in marks else (spec.marker, *marks),
         )
         instance = _Instance(key=key, spec=spec, head=head, started=now, due=now + spec.timeout)

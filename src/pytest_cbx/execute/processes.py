@@ -13,6 +13,7 @@ MARKER = b"CBX_INSTANCE="
 ENGINE = "CBX_ENGINE"
 """Set in the environment of every engine, so that one that was started inside a command is not taken for its leak."""
 _FREEZE_ROUNDS = 20
+_TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -66,6 +67,37 @@ def start_ticks(pid: int) -> int:
     """When it started, in clock ticks since boot: with the pid, an identity that is never used twice. 0: unknown."""
     found = stat_of(pid)
     return found.start_ticks if found else 0
+
+
+class StartTimes:
+    """Tells when a process started that was started just now, without waiting for it.
+
+    The kernel holds up whoever reads /proc/PID/stat until the process has finished its exec, half a millisecond and more.
+    But a start is the boot clock at the fork, in whole ticks: when the tick was the same before and after, it is known.
+    The first time the answer is compared with what the kernel says; a system where they differ is always asked.
+    """
+
+    def __init__(self) -> None:
+        self._clock = getattr(time, "CLOCK_BOOTTIME", None)
+        self._trusted: bool | None = None if self._clock is not None else False
+
+    def tick(self) -> int:
+        """The boot clock in ticks; -1 where it cannot be trusted."""
+        if self._clock is None or self._trusted is False:
+            return -1
+        return time.clock_gettime_ns(self._clock) // _TICK_NS
+
+    def of(self, pid: int, before: int) -> int:
+        """Start of a process that was started after `tick` had given `before`; 0: unknown."""
+        after = self.tick()
+        if before < 0 or before != after:
+            return start_ticks(pid)
+        if self._trusted:
+            return after
+        read = start_ticks(pid)
+        if read:
+            self._trusted = read == after
+        return read
 
 
 def all_processes() -> Iterator[Stat]:

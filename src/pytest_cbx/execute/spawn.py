@@ -101,7 +101,9 @@ def _find(spec: InstanceSpec) -> bytes:
         return name
     denied = False
     for folder in _search_path(spec.environment).split(b":"):
-        candidate = os.path.join(folder or b".", name)
+        candidate = (folder or b".") + b"/" + name
+        if not os.access(candidate, os.F_OK):
+            continue
         if os.access(candidate, os.X_OK) and os.path.isfile(candidate):
             return candidate
         denied = denied or os.path.isfile(candidate)
