@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import pytest
 
 
@@ -24,7 +23,8 @@ class Project:
 
     def run(self, *arguments: str, parallel: bool = True, xdist: bool = False) -> pytest.RunResult:
         """pytest without plugins that are not ours to test; in a process of its own where it has children."""
-        flags = ["-p", "no:randomly", "-p", "no:cacheprovider"] if "--lf" not in arguments else ["-p", "no:randomly"]
+        flags = ["-p", "no:randomly", "-p", "no:asyncio"]
+        flags += [] if {"--lf", "--ff", "--sw"} & set(arguments) else ["-p", "no:cacheprovider"]
         flags += ["--cbx-parallel"] if parallel else []
         flags += ["-n2"] if xdist else []
         if xdist:

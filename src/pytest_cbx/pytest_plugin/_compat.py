@@ -2,8 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from _pytest._code.code import ReprFileLocation, TerminalRepr
+from _pytest._io import TerminalWriter
 from _pytest.skipping import evaluate_skip_marks
+
+
+class HeadedText(TerminalRepr):
+    """A failure as a text, with a headline of its own where one line is all there is room for (short summary, junit)."""
+
+    def __init__(self, headline: str, text: str, *, path: Path, line: int) -> None:
+        self.reprcrash = ReprFileLocation(str(path), line, headline)
+        self._text = text
+
+    def toterminal(self, tw: TerminalWriter) -> None:
+        """Write the text."""
+        for line in self._text.splitlines():
+            tw.line(line)
 
 
 def is_marked_skip(item: pytest.Item) -> bool:

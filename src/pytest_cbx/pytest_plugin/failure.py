@@ -13,7 +13,7 @@ def describe_failure(outcome: Outcome, job: Job | None) -> str:
     lines = [*_row("command", outcome.command.rstrip().splitlines() or [""])]
     reasons = job.request.assessment.reasons if job and job.request.assessment else ()
     lines += _row("tier", [f"{outcome.tier.value}" + (f": {reasons[0]}" if reasons else "")])
-    lines += _row("result", [_result(outcome)])
+    lines += _row("result", [how_it_ended(outcome)])
     if outcome.attempts > 1:
         lines += _row("attempts", [str(outcome.attempts)])
     if outcome.waited_for:
@@ -34,7 +34,8 @@ def _row(label: str, values: list[str]) -> list[str]:
     return [f"{label:<{_LABEL}} {first}", *(f"{'':<{_LABEL}} {line}" for line in rest)]
 
 
-def _result(outcome: Outcome) -> str:
+def how_it_ended(outcome: Outcome) -> str:
+    """One line, e.g. "exit code 3 after 0.52 s"."""
     if outcome.exit_code is None:
         return outcome.reason or f"{outcome.status}, never ran"
     how = outcome.reason or (f"signal {outcome.signal}" if outcome.signal else f"exit code {outcome.exit_code}")

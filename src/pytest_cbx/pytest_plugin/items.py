@@ -11,7 +11,8 @@ import pytest
 from pytest_cbx.client.outcome import Outcome
 from pytest_cbx.config.model import CommandConfig
 from pytest_cbx.errors import CbxError
-from pytest_cbx.pytest_plugin.failure import describe_failure, output_section
+from pytest_cbx.pytest_plugin import _compat
+from pytest_cbx.pytest_plugin.failure import describe_failure, how_it_ended, output_section
 
 if TYPE_CHECKING:
     from pytest_cbx.pytest_plugin.board import Board
@@ -79,8 +80,9 @@ class CbxItem(pytest.Item):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The command, its end, and the last lines of its output, instead of a traceback."""
         if isinstance(excinfo.value, CommandFailed):
-            job = self.board.jobs.get(self.command.name)
-            return describe_failure(excinfo.value.outcome, job)
+            outcome = excinfo.value.outcome
+            text = describe_failure(outcome, self.board.jobs.get(self.command.name))
+            return _compat.HeadedText(how_it_ended(outcome), text, path=self.path, line=self.command.line)
         if isinstance(excinfo.value, CbxError):
             return f"cbx: {excinfo.value}"
         return super().repr_failure(excinfo, style)
