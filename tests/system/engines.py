@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,10 +21,13 @@ import pytest
 from pytest_cbx.config.model import Settings
 from pytest_cbx.engine.client import Client
 from pytest_cbx.engine.protocol import CommandSpec, Finished, FromEngine, JoinSpec, Queued, Started, Submission
+from pytest_cbx.engine.places import tree_of
+from pytest_cbx.engine.sweep import kill_of_dead_engines
 from pytest_cbx.execute import processes
 from pytest_cbx.tier import Tier
 from tests.system.helpers import PATIENCE, environment
 
+_clients: list[subprocess.Popen[str]] = []
 T = TypeVar("T", Started, Finished, Queued)
 
 ROOMY = dataclasses.replace(Settings(), jobs=8)
@@ -140,7 +145,7 @@ def python(text: str) -> list[str]:
 def in_a_process(text: str, *arguments: object, **extra: str) -> subprocess.Popen[str]:
     """Another client: a Python process in a session of its own, with `Driver`, `Path` and `time` at hand."""
     prelude = "import os, sys, time; from pathlib import Path; from tests.system.engines import Driver\n"
-    return subprocess.Popen(
+    client = subprocess.Popen(
         [sys.executable, "-c", prelude + text, *map(str, arguments)],
         cwd=Path(__file__).parents[2],
         env=environment(**extra),
@@ -149,6 +154,18 @@ def in_a_process(text: str, *arguments: object, **extra: str) -> subprocess.Pope
         text=True,
         start_new_session=True,
     )
+    _clients.append(client)
+    return client
+
+
+def kill_what_is_left(tree: Path) -> None:
+    """After a test, failed or not: end its clients with their children, and what its engines ran."""
+    while _clients:
+        client = _clients.pop()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(client.pid, signal.SIGKILL)
+        client.communicate()
+    kill_of_dead_engines(tree_of(tree), living="")
 
 
 def finish(*clients: subprocess.Popen[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
+import pytest_cbx
 from pytest_cbx.engine.client import Client
 from pytest_cbx.engine.protocol import JoinSpec, Observed
 from pytest_cbx.errors import EngineLost, InternalError
@@ -27,6 +29,7 @@ from tests.system.engines import (
     alive,
     finish,
     in_a_process,
+    kill_what_is_left,
     runtime_directory,
     sleeping,
     wait_until_dead,
@@ -45,10 +48,11 @@ def runtime() -> Iterator[Path]:
 
 
 @pytest.fixture
-def tree(runtime: Path, tmp_path: Path) -> Path:
+def tree(runtime: Path, tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "tree"
     folder.mkdir()
-    return folder
+    yield folder
+    kill_what_is_left(folder)
 
 
 @pytest.fixture
@@ -139,6 +143,16 @@ def test_an_engine_needs_nothing_of_its_clients_directory(
     driver = drive()
     assert driver.run("true").status == "passed"
     driver.close()
+
+
+def test_the_engine_is_the_clients_own_version(tree: Path, tmp_path: Path) -> None:
+    """Not the one that is installed where the interpreter looks by itself."""
+    copy = tmp_path / "copy"
+    shutil.copytree(Path(pytest_cbx.__file__).parent, copy / "pytest_cbx", ignore=shutil.ignore_patterns("__pycache__"))
+    places = copy / "pytest_cbx" / "engine" / "dispatcher.py"
+    places.write_text(places.read_text().replace('ISOLATION = "off"', 'ISOLATION = "of the copy"'))
+    text = "d = Driver(Path(sys.argv[1])); print(d.client.welcome.isolation); d.close()"
+    assert finish(in_a_process(text, tree, PYTHONPATH=str(copy))) == ["of the copy\n"]
 
 
 def test_an_engine_that_cannot_start_says_why(tree: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

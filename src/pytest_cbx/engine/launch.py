@@ -15,12 +15,15 @@ from pytest_cbx.execute.processes import ENGINE
 
 _PATH = "CBX_ENGINE_PATH"
 # Isolated (-I): nothing in the client's directory or environment can stand in for a module of ours. The way to our own
-# modules and to what they need is the client's, handed over in the environment.
+# modules and to what they need is the client's, handed over in the environment: our own first, as another version of
+# us may be installed where this Python looks by itself.
 _BOOT = (
-    f"import os, sys; sys.path += [p for p in os.environ.pop({_PATH!r}).split(os.pathsep) if p not in sys.path]; "
+    f"import os, sys; ours, *more = os.environ.pop({_PATH!r}).split(os.pathsep); "
+    "sys.path.insert(0, ours); import pytest_cbx; del sys.path[0]; sys.path += [p for p in more if p not in sys.path]; "
     "import runpy; runpy.run_module('pytest_cbx.engine', run_name='__main__', alter_sys=False)"
 )
 
+_OURS = os.fspath(Path(__file__).resolve().parents[2])
 _owner = os.getpid()
 _children: list[subprocess.Popen[bytes]] = []
 """Engines that this process started and that have not ended as far as it knows."""
@@ -34,7 +37,7 @@ def start(place: Rendezvous, workspace: Path) -> subprocess.Popen[bytes]:
     """
     reap()
     kept = {name: value for name, value in os.environ.items() if name not in ("CBX_INSTANCE", "CBX_ENGINE")}
-    modules = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
+    modules = os.pathsep.join([_OURS, *(os.path.abspath(entry) for entry in sys.path)])
     log = os.open(place.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     try:
         process = subprocess.Popen(
