@@ -23,7 +23,7 @@ class Project:
 
     def run(self, *arguments: str, parallel: bool = True, xdist: bool = False) -> pytest.RunResult:
         """pytest without plugins that are not ours to test; in a process of its own where it has children."""
-        flags = ["-p", "no:randomly", "-p", "no:asyncio"]
+        flags = ["-p", "no:randomly", "-p", "no:asyncio", "-p", "no:run-parallel"]
         flags += [] if {"--lf", "--ff", "--sw"} & set(arguments) else ["-p", "no:cacheprovider"]
         flags += ["--cbx-parallel"] if parallel else []
         flags += ["-n2"] if xdist else []

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_cbx.config.load import load_settings
 from pytest_cbx.config.locate import find_config, find_workspace
 from pytest_cbx.config.model import Settings
 from pytest_cbx.errors import UsageError
-from pytest_cbx.execute.machine import measure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +39,10 @@ def open_project(start: Path, *, workspace: str | None = None, config: str | Non
 def _load(file: Path | None, root: Path) -> Settings:
     if file is None:
         return Settings()
+    # Imported here because `cbx explain` needs no configuration.
+    from pytest_cbx.config.load import load_settings  # noqa: PLC0415
+    from pytest_cbx.execute.machine import measure  # noqa: PLC0415
+
     return load_settings(file, workspace=root, memory_total=measure().memory)
 
 
