@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.requirements import require
+
 settings.register_profile(
     "cbx",
     deadline=None,
@@ -17,6 +19,12 @@ settings.register_profile(
 )
 settings.register_profile("thorough", parent=settings.get_profile("cbx"), max_examples=2000)
 settings.load_profile(os.environ.get("CBX_HYPOTHESIS", "cbx"))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """`@pytest.mark.needs("go")`: not without this tool."""
+    for mark in item.iter_markers("needs"):
+        require(*mark.args)
 
 
 @pytest.fixture(scope="session", autouse=True)
