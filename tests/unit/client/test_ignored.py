@@ -86,6 +86,12 @@ def test_names_with_any_bytes(repository: Path, name: str) -> None:
     assert verdicts(repository, f"out/{name}", name) == {f"out/{name}": True, name: False}
 
 
+@pytest.mark.parametrize("name", [":(top)x", ":!x", ":/x"])
+def test_a_colon_in_front_is_part_of_the_name(repository: Path, name: str) -> None:
+    (repository / ".gitignore").write_text(":*\n")
+    assert verdicts(repository, name, "x") == {name: True, "x": False}
+
+
 def test_paths_that_git_will_not_judge_do_not_spoil_the_others(repository: Path, tmp_path: Path) -> None:
     (repository / ".gitignore").write_text("out/\n")
     (repository / "link").symlink_to("/tmp")
