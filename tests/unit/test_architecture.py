@@ -10,7 +10,7 @@ import pytest
 import pytest_cbx
 
 SOURCE = Path(pytest_cbx.__file__).parent
-ROOT = SOURCE.parent.parent
+ROOT = Path(__file__).parents[2]
 MODULES = sorted(SOURCE.rglob("*.py"))
 PURE = ("shell", "effects", "safety", "plan", "schedule")
 IMPURE = frozenset(

@@ -21,6 +21,10 @@ def take_up(config: pytest.Config, options: Options) -> None:
     board = Board(config, options)
     for tag in dict.fromkeys(tag for command in board.commands for tag in command.tags):
         config.addinivalue_line("markers", f"{tag}: a tag of commands in the project's cbx configuration")
+    # Inside a command of ours a bare `pytest` means the Python tests, or it would run that command again.
+    hidden = "CBX_INSTANCE" in os.environ and not _compat.names_given_on_command_line(config)
+    if hidden:
+        return
     controller = ControllerPlugin(board)
     manager = config.pluginmanager
     manager.register(CollectPlugin(board, controller), "cbx-collect")
@@ -29,9 +33,7 @@ def take_up(config: pytest.Config, options: Options) -> None:
         manager.register(LoopPlugin(board), "cbx-loop")
         manager.register(ExplainPlugin(board, controller), "cbx-explain")
         manager.register(ReportPlugin(board), "cbx-report")
-    # Inside a command of ours a bare `pytest` means the Python tests, or it would run that command again.
-    nested = "CBX_INSTANCE" in os.environ
-    if options.file is not None and board.commands and not nested:
+    if options.file is not None and board.commands:
         add_file_to_arguments(config, options.file)
 
 

@@ -114,7 +114,8 @@ class Lexer:
         self.separators = [index for index in self.separators if index < self._kept]
         for index in [index for index in self.marks if index > self._kept]:
             del self.marks[index]
-        if not self._word:
+        # A mark here (`!`, `time`) waits for a command, which is then the unreadable one.
+        if not self._word and self._kept not in self.marks:
             self._emit(";", self._item, self._item)
         span = self._source.span(self._item, self._source.end)
         text = self._original[span.start : span.end]
