@@ -20,13 +20,15 @@ import pytest
 
 from pytest_cbx.config.model import Settings
 from pytest_cbx.engine.client import Client
-from pytest_cbx.engine.protocol import CommandSpec, Finished, FromEngine, JoinSpec, Queued, Started, Submission
 from pytest_cbx.engine.places import tree_of
+from pytest_cbx.engine.protocol import CommandSpec, Finished, FromEngine, JoinSpec, Queued, Started, Submission
 from pytest_cbx.engine.sweep import kill_of_dead_engines
 from pytest_cbx.execute import processes
 from pytest_cbx.tier import Tier
 from tests.system.helpers import PATIENCE, environment
 
+S = str(1_000_000 + os.getpid())
+"""How the seconds begin for which this test run's processes sleep: other runs on this machine are none of its business."""
 _clients: list[subprocess.Popen[str]] = []
 T = TypeVar("T", Started, Finished, Queued)
 
@@ -188,9 +190,9 @@ def alive(needle: str) -> list[int]:
     return [pid for pid, words in _command_lines() if needle in " ".join(words)]
 
 
-def sleeping(*seconds: int) -> list[int]:
-    """Processes that run `sleep` with one of these numbers."""
-    return [pid for pid, words in _command_lines() if words in [["sleep", str(number)] for number in seconds]]
+def sleeping(*numbers: str) -> list[int]:
+    """Processes that run `sleep` for `S` followed by one of these."""
+    return [pid for pid, words in _command_lines() if words in [["sleep", f"{S}{number}"] for number in numbers]]
 
 
 def _command_lines() -> Iterator[tuple[int, list[str]]]:

@@ -13,7 +13,7 @@ import pytest
 
 from pytest_cbx.engine.protocol import Submission
 from pytest_cbx.execute import processes
-from tests.system.engines import Driver, alive, python, runtime_directory, sleeping, wait_until_dead
+from tests.system.engines import Driver, S, alive, python, runtime_directory, sleeping, wait_until_dead
 from tests.system.helpers import wait_for
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at /proc")
@@ -76,14 +76,14 @@ def test_ends_beside_a_time_out_stay_what_they_are(driver: Driver) -> None:
 
 
 def test_stopping_takes_all_that_descends_from_it(driver: Driver) -> None:
-    text = "trap '' TERM; set -m; sleep 3811 & setsid sleep 3812 & (setsid env -i sleep 3813 &); echo ok; wait"
+    text = f"trap '' TERM; set -m; sleep {S}11 & setsid sleep {S}12 & (setsid env -i sleep {S}13 &); echo ok; wait"
     spec = driver.start(text, grace=0.2)
     driver.wait_started(spec)
-    wait_for(lambda: driver.text_of(spec) == "ok\n" and len(sleeping(3811, 3812, 3813)) == 3, "all of it runs")
+    wait_for(lambda: driver.text_of(spec) == "ok\n" and len(sleeping("11", "12", "13")) == 3, "all of it runs")
     driver.client.abandon([spec.id], "not wanted")
     done = driver.wait(spec)
     assert (done.status, done.cause, done.reason) == ("cancelled", "cancelled", "not wanted")
-    assert sleeping(3811, 3812, 3813) == []
+    assert sleeping("11", "12", "13") == []
 
 
 # --- what it leaves ----------------------------------------------------------------------------------
@@ -96,12 +96,12 @@ def test_it_has_ended_when_its_group_has(driver: Driver) -> None:
 
 
 LEAKS = {
-    "background": "sleep 3821 & true",
-    "own session": "setsid sleep 3821 & true",
-    "daemon": "setsid sh -c 'sleep 3821 & exit 0'",
-    "daemon that wiped its environment": "env -i setsid sh -c 'sleep 3821 & exit 0'; sleep 0.02",
-    "job control": "set -m; sleep 3821 & true",
-    "stubborn": "(trap '' TERM; exec sleep 3821) & sleep 0.05",
+    "background": f"sleep {S}21 & true",
+    "own session": f"setsid sleep {S}21 & true",
+    "daemon": f"setsid sh -c 'sleep {S}21 & exit 0'",
+    "daemon that wiped its environment": f"env -i setsid sh -c 'sleep {S}21 & exit 0'; sleep 0.02",
+    "job control": f"set -m; sleep {S}21 & true",
+    "stubborn": f"(trap '' TERM; exec sleep {S}21) & sleep 0.05",
 }
 
 
@@ -110,12 +110,12 @@ def test_a_leak_is_named_and_killed(driver: Driver, script: str) -> None:
     done = driver.run(f"({script}) >/dev/null 2>&1 </dev/null", grace=0.3)
     assert done.status == "passed"
     (leak,) = done.leaks
-    assert leak.startswith("sleep 3821 (pid ")
-    assert sleeping(3821) == []
+    assert leak.startswith(f"sleep {S}21 (pid ")
+    assert sleeping("21") == []
 
 
 def test_a_leak_is_not_put_down_to_another_instance(driver: Driver) -> None:
-    other = driver.start("sleep 0.1; setsid sleep 3831 & sleep 1; kill $!")
+    other = driver.start(f"sleep 0.1; setsid sleep {S}31 & sleep 1; kill $!")
     driver.wait_started(other)
     for _ in range(5):
         assert driver.run("sleep 0.05").leaks == []
@@ -190,12 +190,12 @@ def test_a_single_allocation_past_the_limit_fails(driver: Driver) -> None:
 
 
 def test_many_processes_past_the_limit_are_stopped(driver: Driver) -> None:
-    hog = f"{sys.executable} -S -c 'x = b\"x\" * 60_000_000; import time; time.sleep(3841)' &"
+    hog = f"{sys.executable} -S -c 'x = b\"x\" * 60_000_000; import time; time.sleep({S}41)' &"
     done = driver.run(hog * 4 + " wait", memory=200 * MEGABYTE, timeout=20)
     assert (done.status, done.cause) == ("failed", "memory")
     assert "200 MB" in done.reason
     assert "memory =" in done.reason
-    assert alive("time.sleep(3841)") == []
+    assert alive(f"time.sleep({S}41)") == []
 
 
 def test_shared_pages_count_once(driver: Driver) -> None:
@@ -218,7 +218,8 @@ def test_low_priority_stands_back(driver: Driver) -> None:
     from pytest_cbx.config.model import Priority
 
     nice = {
-        p: int(driver.text(driver.run("nice", priority=p))) for p in (Priority.NORMAL, Priority.LOW, Priority.DEFERRED)
+        p: int(driver.text(driver.run("sleep 0.2; nice", priority=p)))
+        for p in (Priority.NORMAL, Priority.LOW, Priority.DEFERRED)
     }
     base = nice[Priority.NORMAL]
     assert nice == {Priority.NORMAL: base, Priority.LOW: min(base + 5, 19) if base == 0 else 5, Priority.DEFERRED: 10}

@@ -150,7 +150,6 @@ def test_a_client_of_another_version_gets_a_clear_error(driver: Driver, monkeypa
         [HELLO, HELLO],
         [HELLO, settle(), settle()],
         [HELLO, settle(), HELLO],
-        [HELLO, settle(), Leave(), Submission(nodes=[])],
         [HELLO, settle(), Environment(number=1, variables={b"A=B": b""})],
         [HELLO, settle(), Environment(number=1, variables={b"A": b"\0"})],
         [HELLO, settle(), Environment(number=1, variables={b"": b""})],

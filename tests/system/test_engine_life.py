@@ -26,6 +26,7 @@ from pytest_cbx.tier import Tier
 from tests.system.engines import (
     ROOMY,
     Driver,
+    S,
     alive,
     finish,
     in_a_process,
@@ -128,10 +129,10 @@ def test_coming_while_the_last_one_leaves(tree: Path) -> None:
 
 def test_leaving_stops_what_still_runs(tree: Path, drive: Callable[..., Driver]) -> None:
     driver = drive()
-    spec = driver.start("sleep 3851 & sleep 3851")
+    spec = driver.start(f"sleep {S}51 & sleep {S}51")
     driver.wait_started(spec)
     driver.close()
-    assert sleeping(3851) == []
+    assert sleeping("51") == []
 
 
 def test_an_engine_needs_nothing_of_its_clients_directory(
@@ -183,10 +184,10 @@ def test_sigkill_of_a_client_ends_its_instances_at_once(tree: Path, drive: Calla
 
 def test_a_child_of_the_client_does_not_keep_its_instances_alive(tree: Path, drive: Callable[..., Driver]) -> None:
     survivor = drive()
-    other = client_that_runs(tree, before="os.fork() or os.execvp('sleep', ['sleep', '3861'])")
+    other = client_that_runs(tree, before=f"os.fork() or os.execvp('sleep', ['sleep', '{S}61'])")
     # The forked child holds a copy of the socket open when its parent is killed, unless it executes something else.
-    held = client_that_runs(tree, before="os.fork() or (Path(sys.argv[1], 'held').touch(), time.sleep(3862))")
-    wait_for(lambda: len(started(tree)) == 2 and (tree / "held").exists() and bool(sleeping(3861)), "all run")
+    held = client_that_runs(tree, before=f"os.fork() or (Path(sys.argv[1], 'held').touch(), time.sleep({S}62))")
+    wait_for(lambda: len(started(tree)) == 2 and (tree / "held").exists() and bool(sleeping("61")), "all run")
     for process in (other, held):
         process.kill()
         process.wait()
@@ -200,19 +201,19 @@ def test_a_child_of_the_client_does_not_keep_its_instances_alive(tree: Path, dri
 def test_sigkill_of_the_engine(tree: Path, drive: Callable[..., Driver]) -> None:
     driver = drive()
     driver.wait_started(driver.start(STUBBORN))
-    driver.start("setsid env -i sleep 3871 & wait")
-    driver.start("sleep 3872 & wait")
-    wait_for(lambda: bool(started(tree)) and len(sleeping(3871, 3872)) == 2, "all run")
+    driver.start(f"setsid env -i sleep {S}71 & wait")
+    driver.start(f"sleep {S}72 & wait")
+    wait_for(lambda: bool(started(tree)) and len(sleeping("71", "72")) == 2, "all run")
     os.kill(driver.client.welcome.pid, signal.SIGKILL)
     with pytest.raises(EngineLost, match="its commands were stopped"):
         drain(driver)
-    assert sleeping(3872) == []
+    assert sleeping("72") == []
     wait_until_dead(started(tree), 0)
     with pytest.raises(EngineLost):
         driver.client.receive(0)
     driver.close()
     # What has wiped its mark and left its session cannot be known any more; nobody claims otherwise.
-    for pid in sleeping(3871):
+    for pid in sleeping("71"):
         os.kill(pid, signal.SIGKILL)
     drive().close()
 
@@ -292,9 +293,9 @@ def test_a_forked_process_cannot_use_its_parents_client(tree: Path) -> None:
 
 
 def test_a_process_that_ends_without_leaving_leaves_nothing(tree: Path) -> None:
-    text = "d = Driver(Path(sys.argv[1])); s = d.start('sleep 3881'); d.wait_started(s); print('ok')"
+    text = f"d = Driver(Path(sys.argv[1])); s = d.start('sleep {S}81'); d.wait_started(s); print('ok')"
     assert finish(in_a_process(text, tree)) == ["ok\n"]
-    assert sleeping(3881) == []
+    assert sleeping("81") == []
     assert engines(tree) == []
 
 

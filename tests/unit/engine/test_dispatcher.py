@@ -254,6 +254,8 @@ def test_leaving_stops_in_good_order_and_dying_at_once(bench: Bench) -> None:
     bench.dispatcher.take(one, Leave())
     assert bench.executor.stopped[1][1] is None
     assert bench.told(one) == []
+    with pytest.raises(ProtocolError, match="after Leave"):
+        bench.submit(one, command(2))
     bench.end(1, cause=Cause.CANCELLED)
     finished, farewell = bench.told(one)
     assert isinstance(finished, Finished)

@@ -27,7 +27,6 @@ def test_a_name_may_hold_brackets_and_blanks(tmp_path: Path) -> None:
         assert stat is not None
         assert (stat.parent, stat.session, stat.group) == (os.getpid(), process.pid, process.pid)
         assert stat.start_ticks == processes.start_ticks(process.pid) > 0
-        assert stat.rss > 0
         assert processes.marks_of(process.pid) == ("inner.2", "outer.1")
         assert processes.describe(process.pid).endswith(f"(pid {process.pid})")
         assert process.pid in processes.children_of_this_process()
@@ -100,6 +99,7 @@ def test_memory_below_the_limit_is_not_measured_closely() -> None:
 def test_memory_above_the_limit_is_measured_by_what_cannot_be_dropped() -> None:
     me = processes.stat_of(os.getpid())
     assert me is not None
+    assert me.rss > 1_000_000
     measured = memory.held_bytes([me], 1)
     assert 1_000_000 < measured < me.rss
     assert memory.held_bytes([stat(2**22 + 1, rss=500)], 1) == 0, "one that is gone holds nothing"
