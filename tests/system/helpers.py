@@ -34,16 +34,16 @@ def start_pytest(folder: Path, *arguments: str, **extra: str) -> subprocess.Pope
     )
 
 
-def start_cbx(folder: Path, *arguments: str, **options: object) -> subprocess.Popen[str]:
+def start_cbx(folder: Path, *arguments: str, stdin: int | None = None) -> subprocess.Popen[str]:
     """`cbx …` in a folder."""
     return subprocess.Popen(
         [sys.executable, "-m", "pytest_cbx.cli.main", *arguments],
         cwd=folder,
         env=environment(),
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        **options,  # type: ignore[call-overload]
     )
 
 
