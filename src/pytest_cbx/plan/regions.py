@@ -7,10 +7,11 @@ the work tree too, and an absolute path meets a relative one in no other way.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import takewhile
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from pytest_cbx.effects.model import Scope
 from pytest_cbx.plan.model import Claim, Mode
@@ -35,6 +36,7 @@ class Wild:
 
 
 Segment: TypeAlias = str | Wild
+T = TypeVar("T")
 
 _ANY = re.compile(r"[^/]", re.DOTALL)
 DEEP = Wild(text="**", tokens=(None,), expression=re.compile(r".*", re.DOTALL))
@@ -232,9 +234,14 @@ def _apart(a: Segment, b: Segment) -> bool:
 
 @lru_cache(maxsize=65536)
 def _paths_meet(a: tuple[Segment, ...], b: tuple[Segment, ...]) -> bool:
-    # Position pairs that can be reached together; each pair is looked at once, so the cost is len(a) · len(b).
     if not (DEEP in a or DEEP in b) and len(a) != len(b):
         return False
+    return _sequences_meet(a, b, DEEP, names_meet)
+
+
+def _sequences_meet(a: Sequence[T], b: Sequence[T], wild: T, meet: Callable[[T, T], bool]) -> bool:
+    """Whether some sequence matches both; `wild` stands for any number of elements, `meet` tells for two others."""
+    # Position pairs that can be reached together; each pair is looked at once, so the cost is len(a) · len(b).
     seen: set[tuple[int, int]] = set()
     todo = [(0, 0)]
     while todo:
@@ -245,15 +252,15 @@ def _paths_meet(a: tuple[Segment, ...], b: tuple[Segment, ...]) -> bool:
         i, j = pair
         if i == len(a) and j == len(b):
             return True
-        if i < len(a) and a[i] is DEEP:
+        if i < len(a) and a[i] is wild:
             todo.append((i + 1, j))
             if j < len(b):
                 todo.append((i, j + 1))
-        elif j < len(b) and b[j] is DEEP:
+        elif j < len(b) and b[j] is wild:
             todo.append((i, j + 1))
             if i < len(a):
                 todo.append((i + 1, j))
-        elif i < len(a) and j < len(b) and names_meet(a[i], b[j]):
+        elif i < len(a) and j < len(b) and meet(a[i], b[j]):
             todo.append((i + 1, j + 1))
     return False
 
@@ -273,28 +280,7 @@ def names_meet(a: Segment, b: Segment) -> bool:
 
 @lru_cache(maxsize=8192)
 def _wilds_meet(a: Wild, b: Wild) -> bool:
-    x, y = a.tokens, b.tokens
-    seen: set[tuple[int, int]] = set()
-    todo = [(0, 0)]
-    while todo:
-        pair = todo.pop()
-        if pair in seen:
-            continue
-        seen.add(pair)
-        i, j = pair
-        if i == len(x) and j == len(y):
-            return True
-        if i < len(x) and x[i] is None:
-            todo.append((i + 1, j))
-            if j < len(y):
-                todo.append((i, j + 1))
-        elif j < len(y) and y[j] is None:
-            todo.append((i, j + 1))
-            if i < len(x):
-                todo.append((i + 1, j))
-        elif i < len(x) and j < len(y) and _characters_meet(x[i], y[j]):
-            todo.append((i + 1, j + 1))
-    return False
+    return _sequences_meet(a.tokens, b.tokens, None, _characters_meet)
 
 
 def _characters_meet(a: str | re.Pattern[str] | None, b: str | re.Pattern[str] | None) -> bool:
