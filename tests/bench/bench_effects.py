@@ -9,7 +9,7 @@ import sys
 import time
 
 from pytest_cbx.effects import Context, analyse
-from pytest_cbx.effects.catalogue import programs
+from pytest_cbx.effects.catalogue import names
 from pytest_cbx.shell import read
 
 TEMPLATES = (
@@ -30,8 +30,8 @@ def main(count: int) -> None:
     """Time the catalogue's loading, then `count` commands."""
     context = Context(cwd="/w", workspace="/w", home="/home/u")
     start = time.perf_counter()
-    names = len(programs())
-    print(f"catalogue: {names} programs in {(time.perf_counter() - start) * 1000:.0f} ms")
+    count = len(names())
+    print(f"catalogue: {count} programs indexed in {(time.perf_counter() - start) * 1000:.0f} ms")
     texts = [TEMPLATES[n % len(TEMPLATES)].format(n=n) for n in range(count)]
     for text in texts[: len(TEMPLATES)]:
         analyse(read(text), context)

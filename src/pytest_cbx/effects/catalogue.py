@@ -5,6 +5,7 @@ Reading package data is the only input this package does; it happens once.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
@@ -130,36 +131,89 @@ def read_family(text: str, *, name: str) -> FamilySpec:
 
 
 @cache
-def families() -> Mapping[str, FamilySpec]:
-    """All files of the package by name without suffix, in the order of their names."""
+def _texts() -> Mapping[str, str]:
     folder = resources.files("pytest_cbx.effects").joinpath("programs")
     files = sorted((item for item in folder.iterdir() if item.name.endswith(".toml")), key=lambda item: item.name)
-    return {item.name.removesuffix(".toml"): read_family(item.read_text("utf-8"), name=item.name) for item in files}
+    return {item.name.removesuffix(".toml"): item.read_text("utf-8") for item in files}
 
 
 @cache
-def programs() -> Mapping[str, EntrySpec]:
-    """Every listed program by each of its names. Raises `InternalError` when a name is listed twice."""
-    found: dict[str, EntrySpec] = {}
-    for family, spec in families().items():
-        for entry in spec.program:
-            for name in entry.names:
-                if name in found:
-                    raise InternalError(f"catalogue file {family}.toml: the program {name!r} is listed twice")
-                found[name] = entry
-    return found
+def families() -> Mapping[str, FamilySpec]:
+    """All files of the package, whole, by name without suffix, in the order of their names."""
+    return {name: read_family(text, name=f"{name}.toml") for name, text in _texts().items()}
+
+
+class _Sections:
+    """The files cut at their tables. Most commands need a handful of programs, and parsing all of them takes longest."""
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self.sets: dict[str, OptionSet] = {}
+        self.environment: dict[str, VariableSpec] = {}
+        self.programs: dict[str, tuple[str, str]] = {}
+        """Family and section of each name."""
+        for family, text in texts.items():
+            sections = _BOUNDARY.split(text)
+            shared = read_family("".join(s for s in sections if not s.startswith(_PROGRAM)), name=f"{family}.toml")
+            self.sets.update(shared.sets)
+            self.environment.update(shared.environment)
+            for section in (s for s in sections if s.startswith(_PROGRAM)):
+                for name in _names(section):
+                    if name in self.programs:
+                        raise InternalError(f"catalogue file {family}.toml: the program {name!r} is listed twice")
+                    self.programs[name] = family, section
+
+
+_PROGRAM = "[[program]]"
+_BOUNDARY = re.compile(r"^(?=\[\[program\]\]|\[(?:sets|environment)[.\]])", re.MULTILINE)
+_NAMES = re.compile(r"^names = \[(.*?)\]$", re.MULTILINE | re.DOTALL)
+_QUOTED = re.compile(r'"([^"]+)"')
+
+
+def _names(section: str) -> list[str]:
+    found = _NAMES.search(section)
+    return _QUOTED.findall(found[1]) if found else []
 
 
 @cache
+def _sections() -> _Sections:
+    return _Sections(_texts())
+
+
+def names() -> frozenset[str]:
+    """Every name of every listed program."""
+    return frozenset(_sections().programs)
+
+
+def is_listed(name: str) -> bool:
+    """Whether some entry has that name."""
+    return name in _sections().programs
+
+
+@cache
+def program(name: str) -> EntrySpec | None:
+    """The entry that has that name, or None. Raises `InternalError` when its file does not follow the format."""
+    place = _sections().programs.get(name)
+    if place is None:
+        return None
+    family, section = place
+    return _entry(family, section)
+
+
+@cache
+def _entry(family: str, section: str) -> EntrySpec:
+    (entry,) = read_family(section, name=f"{family}.toml").program
+    return entry
+
+
 def option_sets() -> Mapping[str, OptionSet]:
     """Shared option sets of all files."""
-    return {name: options for spec in families().values() for name, options in spec.sets.items()}
+    return _sections().sets
 
 
 @cache
 def variables() -> tuple[Mapping[str, VariableSpec], tuple[tuple[str, VariableSpec], ...]]:
     """The variables that change what runs: by exact name, and those with a pattern (`GIT_CONFIG_*`)."""
-    merged = [(name, spec) for family in families().values() for name, spec in family.environment.items()]
+    merged = list(_sections().environment.items())
     return {n: s for n, s in merged if "*" not in n}, tuple((n, s) for n, s in merged if "*" in n)
 
 

@@ -7,8 +7,7 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pytest_cbx.effects import outputs, redirects
-from pytest_cbx.effects.catalogue import programs
+from pytest_cbx.effects import catalogue, outputs, redirects
 from pytest_cbx.effects.grammar import Entry, compile_entry
 from pytest_cbx.effects.interpreter import Call
 from pytest_cbx.effects.model import Kind
@@ -57,14 +56,19 @@ def run(walker: Walker, fields: list[Field], *, operands: int = 0, direct: bool 
 
 def program(walker: Walker, name: str, arguments: list[Field], *, operands: int = 0, searched: bool = False) -> Field:
     """Run a program by its base name."""
-    spec = programs().get(name)
-    if spec is None and name.startswith("git-") and name[4:] in compile_entry(programs()["git"]).commands:
+    spec = catalogue.program(name)
+    if spec is None and name.startswith("git-") and _is_git_command(name[4:]):
         return program(walker, "git", [Field(name[4:]), *arguments], searched=searched)
     walker.program(name, known=spec is not None, searched=searched)
     if spec is None:
         walker.doubt(f"the program {name} is not in the catalogue" if name else "an empty program name", name)
         return UNKNOWN
     return entry(walker, name, arguments, compile_entry(spec), operands=operands)
+
+
+def _is_git_command(name: str) -> bool:
+    git = catalogue.program("git")
+    return git is not None and name in compile_entry(git).commands
 
 
 def entry(walker: Walker, name: str, arguments: list[Field], found: Entry, *, operands: int = 0) -> Field:

@@ -7,7 +7,16 @@ from collections.abc import Iterator
 import pytest
 
 from pytest_cbx.effects import compact
-from pytest_cbx.effects.catalogue import EntrySpec, Example, families, programs, read_family, variable
+from pytest_cbx.effects.catalogue import (
+    EntrySpec,
+    Example,
+    families,
+    names,
+    option_sets,
+    program,
+    read_family,
+    variable,
+)
 from pytest_cbx.effects.grammar import Entry, compile_entry, memory_of
 from pytest_cbx.effects.interpreter import option_of
 from pytest_cbx.effects.rules import Condition, Rule
@@ -24,8 +33,8 @@ def entries() -> Iterator[tuple[str, EntrySpec, Entry]]:
             yield from below(family, command, entry)
 
     for family, spec in families().items():
-        for program in spec.program:
-            yield from below(family, program, None)
+        for outermost in spec.program:
+            yield from below(family, outermost, None)
 
 
 ENTRIES = list(entries())
@@ -63,7 +72,7 @@ def test_every_named_interpreter_exists(entry: Entry) -> None:
     assert entry.code in INTERPRETERS
 
 
-@pytest.mark.parametrize("name", sorted(programs()))
+@pytest.mark.parametrize("name", sorted(names()))
 def test_every_name_is_a_base_name(name: str) -> None:
     assert name
     assert "/" not in name
@@ -139,3 +148,11 @@ def test_other_variables_are_not(name: str) -> None:
 def test_compact_tells_sources_from_trees() -> None:
     assert compact_of("git status")[0] == "read sources:."
     assert [compact(effect) for effect in effects_of("du src").effects] == ["read src/**"]
+
+
+def test_the_sections_hold_what_the_whole_files_hold() -> None:
+    whole = {name: entry for family in families().values() for entry in family.program for name in entry.names}
+    assert {name: program(name) for name in names()} == whole
+    assert option_sets() == {name: found for family in families().values() for name, found in family.sets.items()}
+    environment = {name: found for family in families().values() for name, found in family.environment.items()}
+    assert {name: variable(name) for name in environment} == environment

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pytest_cbx.effects import dispatch
-from pytest_cbx.effects.catalogue import programs
+from pytest_cbx.effects.catalogue import is_listed
 from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.values import UNKNOWN, Field
 
@@ -50,7 +50,7 @@ def _code(call: Call, text: Field | None) -> None:
 
 def _module(call: Call, module: Field, arguments: list[Field]) -> None:
     name = MODULES.get(module.text) if module.known else None
-    if name is None or name not in programs():
+    if name is None or not is_listed(name):
         call.effect(Kind.EXECUTE, f"runs the module {module.text or 'that is not known beforehand'}")
         return
     call.output = dispatch.program(call.host, name, arguments)

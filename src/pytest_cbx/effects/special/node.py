@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pytest_cbx.effects.catalogue import programs
+from pytest_cbx.effects.catalogue import is_listed
 from pytest_cbx.effects.model import Kind
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def npx(call: Call) -> None:
         name = name[0] + name[1:].split("@", 1)[0]
     if versioned or not call.given("--no", "--no-install", "--offline"):
         call.effect(Kind.NETWORK, "the package registry")
-    if name in programs() and not name.startswith("@"):
+    if is_listed(name) and not name.startswith("@"):
         call.output = call.host.run([tool if not versioned else type(tool)(name), *operands[1:]])
     else:
         call.effect(Kind.EXECUTE, f"runs the package {name}")
