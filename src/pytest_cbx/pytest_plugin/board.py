@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 
@@ -127,9 +128,16 @@ class Board:
 
     def start(self, items: Sequence[CbxItem]) -> None:
         """Hand all of these to the engine at once. Those that cannot run get their outcome right away."""
+        if not items:
+            return
         by_name = {item.command.name: item for item in items}
         jobs: list[Job] = []
-        for job in self.prepare(items):
+        with ThreadPoolExecutor(1) as helper:
+            # An engine takes a moment to come up; reading the commands meanwhile costs nothing.
+            connected = helper.submit(self.connect)
+            prepared = self.prepare(items)
+        runner = connected.result()
+        for job in prepared:
             refused = self._refusal(job)
             if refused is None:
                 jobs.append(job)
@@ -137,7 +145,6 @@ class Board:
                 self._end(refused, by_name[job.config.name])
         if not jobs:
             return
-        runner = self.connect()
         self.plan = plan(jobs, slots=self.slots)
         self._submit(runner, jobs, self.plan, by_name)
 
