@@ -58,7 +58,7 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     makespan_s: float
     """From the first start to the last end."""
     work_s: float
-    """Sum of the commands' own wall times: what running them one after another would take."""
+    """Sum of the commands' own wall times, each measured beside the others."""
     speed_up: float
     """`work_s / makespan_s`."""
     lower_bound_s: float

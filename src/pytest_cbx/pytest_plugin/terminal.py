@@ -41,9 +41,10 @@ def summary(reporter: pytest.TerminalReporter, board: Board) -> None:
     parts += [f"{n} {what}" for n, what in ((totals.failed, "failed"), (totals.skipped, "skipped")) if n]
     line = f"cbx: {', '.join(parts)} in {totals.makespan_s:.2f} s"
     if len(ended) > 1:
-        line += f"; one after another {totals.work_s:.2f} s"
+        # Not what one after another would take: beside others each takes longer.
+        line += f"; sum of the parts {totals.work_s:.2f} s"
     if totals.speed_up > WORTH_TELLING:
-        line += f", so {totals.speed_up:.2f} times as fast on {totals.slots} slots"
+        line += f", {totals.speed_up:.2f} times that, on {totals.slots} slots"
     reporter.write_line(line)
     for outcome in board.outcomes.values():
         for leak in outcome.leaks:
