@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -176,6 +177,33 @@ def test_report_directory(project: Project) -> None:
     assert {"CommandSubmitted", "CommandStarted", "CommandEnded"} <= {event["type"] for event in events}
     trace = json.loads((report / "trace.json").read_text())
     assert {piece["name"] for piece in trace["traceEvents"]} == {"a", "b", "c"}
+
+
+def test_a_report_that_cannot_be_written_is_a_wrong_call(project: Project) -> None:
+    project.commands("a: touch ran")
+    (project.pytester.path / "file").touch()
+    result = project.run("--cbx-report=file")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["ERROR: cannot write a report into *file: File exists; name another directory"])
+    assert not (project.pytester.path / "ran").exists()
+
+
+def test_a_pytest_inside_a_command_leaves_the_report_alone(project: Project) -> None:
+    project.commands(f"a: {sys.executable} -m pytest -q -p no:cacheprovider test_inner.py | tags = ['inner']")
+    project.pytester.makepyfile(test_inner="def test_one(): pass")
+    project.pytester.makeini("[pytest]\ncbx_report = rep")
+    project.run("-m", "inner").assert_outcomes(passed=1, deselected=1)
+    lines = (project.pytester.path / "rep" / "events.jsonl").read_text().splitlines()
+    assert json.loads(lines[0])["type"] == "EngineStarted"
+    assert json.loads(lines[-1])["type"] != "EngineStarted"
+
+
+@MODES
+def test_a_lost_engine_is_told(project: Project, parallel: bool) -> None:
+    project.commands("a: kill -9 $PPID; sleep 60")
+    result = project.run(parallel=parallel)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*cbx: the engine was killed, or died; its commands were stopped*run again*"])
 
 
 def test_explain_runs_nothing(project: Project) -> None:

@@ -50,9 +50,20 @@ class Board:
         self._running: dict[int, CbxItem] = {}
         self._nodeids: dict[str, str] = {}
         self._runner: Runner | None = None
-        self._recorder = Recorder(options.report) if options.report else None
+        self._recorder: Recorder | None = None
 
     # --- the connection ------------------------------------------------------------------------------
+
+    def record(self) -> None:
+        """Write a report of this session, where one was asked for.
+
+        Raises:
+            UsageError: its directory cannot be written.
+        """
+        # A pytest inside one of our commands reads the same ini file: the report there is the outer session's.
+        inside = "CBX_INSTANCE" in os.environ and not self.config.getoption("cbx_report")
+        if self.options.report is not None and not inside:
+            self._recorder = Recorder(self.options.report)
 
     def connect(self) -> Runner:
         """The session's connection to the engine; made at the first call."""

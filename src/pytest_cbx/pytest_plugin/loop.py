@@ -28,7 +28,9 @@ def stopping_commands(session: pytest.Session, board: Board) -> Iterator[None]:
     try:
         yield
     except CbxError as error:
-        raise session.Failed(f"cbx: {error}") from error
+        # pytest prints what `shouldfail` says; of the exception itself it prints nothing.
+        session.shouldfail = f"cbx: {error}"
+        raise session.Failed(session.shouldfail) from error
     except BaseException:
         with suppress(CbxError):
             board.cancel("pytest was stopped")

@@ -7,6 +7,7 @@ from collections.abc import Generator
 
 import pytest
 
+from pytest_cbx.errors import CbxError
 from pytest_cbx.pytest_plugin import _compat, terminal
 from pytest_cbx.pytest_plugin.board import Board
 from pytest_cbx.pytest_plugin.collect import CollectPlugin, add_file_to_arguments
@@ -17,7 +18,11 @@ from pytest_cbx.pytest_plugin.options import Options
 
 
 def take_up(config: pytest.Config, options: Options) -> None:
-    """Register all that the session's commands need."""
+    """Register all that the session's commands need.
+
+    Raises:
+        pytest.UsageError: the report's directory cannot be written.
+    """
     board = Board(config, options)
     for tag in dict.fromkeys(tag for command in board.commands for tag in command.tags):
         config.addinivalue_line("markers", f"{tag}: a tag of commands in the project's cbx configuration")
@@ -29,6 +34,10 @@ def take_up(config: pytest.Config, options: Options) -> None:
     manager = config.pluginmanager
     manager.register(CollectPlugin(board, controller), "cbx-collect")
     if not _compat.is_xdist_worker(config):
+        try:
+            board.record()
+        except CbxError as error:
+            raise pytest.UsageError(str(error)) from error
         manager.register(controller, "cbx-controller")
         manager.register(LoopPlugin(board), "cbx-loop")
         manager.register(ExplainPlugin(board, controller), "cbx-explain")
