@@ -14,6 +14,7 @@ import pytest
 from tests.system.helpers import (
     assert_nothing_left,
     engine_of,
+    environment,
     run_cbx,
     start_cbx,
     start_pytest,
@@ -107,3 +108,22 @@ def test_cbx_run_is_transparent(project: Path) -> None:
     assert (process.returncode, out, err) == (5, "out hello\n", "err\n")
     assert run_cbx(project, "run", "--timeout", "0.3", "--", "sleep 20").returncode == 124
     assert run_cbx(project, "run", "--", "kill -9 $$").returncode == 137
+
+
+@pytest.mark.parametrize(
+    ("closed", "said"),
+    [("<&-", "Bad file descriptor\ncode 1\n"), (">&-", "Bad file descriptor\ncode 1\n"), ("<&- >&- 2>&-", "code 1\n")],
+)
+def test_cbx_run_with_closed_descriptors_is_as_bash_would_be(project: Path, closed: str, said: str) -> None:
+    script = f"'{sys.executable}' -m pytest_cbx.cli.main run -- 'cat && echo hi' {closed}; echo code $? >&2"
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=project,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == ""
+    assert done.stderr.endswith(said)

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from pytest_cbx import __version__
-from pytest_cbx.errors import CbxError, ConfigError, InternalError, UsageError
+from pytest_cbx.errors import CbxError, ConfigError, InternalError, SpawnError, UsageError
 
 EXIT_USAGE = 4
 """As pytest's: the configuration or the call is wrong, nothing was run."""
@@ -54,10 +54,12 @@ def build_parser(named: Sequence[str]) -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `cbx`; returns the exit code. Mistakes of the user end with a message and 4, our own bugs with 3."""
+    _hold_standard_places()
     given = sys.argv[1:] if arguments is None else arguments
     # No option of `cbx` itself takes a value, so the sub-command is the first word that is no option.
     chosen = build_parser([word for word in given if not word.startswith("-")][:1]).parse_args(given)
     try:
+        _check_current_directory()
         code: int = chosen.main(chosen)
         if sys.stdout is not None:  # None: closed by the caller (`>&-`)
             sys.stdout.flush()
@@ -82,6 +84,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("cbx: this is a bug in pytest-cbx, please report it with these lines:", file=sys.stderr)
         traceback.print_exc()
         return EXIT_BUG
+
+
+def _hold_standard_places() -> None:
+    """Occupy closed standard descriptors, or the next file or socket that we open would become the command's own.
+
+    What is opened refuses what the closed one would have refused: GNU's programs do the same.
+    """
+    for number, mode in enumerate((os.O_WRONLY, os.O_RDONLY, os.O_RDONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, mode)
+    if sys.stderr is None:
+        # `print` takes standard output where it is given None.
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+
+
+def _check_current_directory() -> None:
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise SpawnError(
+            f"the current directory cannot be used: {error.strerror}; change to one that exists"
+        ) from error
 
 
 if __name__ == "__main__":

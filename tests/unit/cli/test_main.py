@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -138,6 +139,27 @@ def test_a_closed_standard_output_is_no_bug(place: Path) -> None:
         check=False,
     )
     assert "bug" not in done.stderr
+
+
+@pytest.mark.parametrize("call_text", ["plan --json 2>&-", "plan --json <&-"])
+def test_messages_never_go_where_the_answer_goes(place: Path, call_text: str) -> None:
+    (place / "cbx.toml").write_text("[[cbx.command]]\nname = 'a'\nrun = 'true'\n")
+    done = subprocess.run(
+        ["bash", "-c", f"exec '{sys.executable}' -m pytest_cbx.cli.main {call_text}"], capture_output=True, check=False
+    )
+    assert done.returncode == 0
+    json.loads(done.stdout)
+
+
+def test_a_current_directory_that_is_gone_is_told(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def gone() -> str:
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+    monkeypatch.setattr(os, "getcwd", gone)
+    assert call("explain", "ls") == 125
+    assert "the current directory cannot be used: No such file or directory" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(
