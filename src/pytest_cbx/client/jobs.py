@@ -130,10 +130,16 @@ def _known_environment(extra: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
 
 
 def rebase(claims: Sequence[Claim], site: Site) -> tuple[Claim, ...]:
-    """Claims relative to `site.base` as claims relative to `site.root`: relative inside it, absolute outside."""
-    if site.base == site.root:
-        return tuple(claims)
-    return tuple(piece for claim in claims for piece in _rebase_one(claim, site))
+    """Claims relative to `site.base` as claims relative to `site.root`: relative inside it, absolute outside.
+
+    What is claimed outside and reaches down into the root is claimed there, too.
+    """
+    same = site.base == site.root
+    return tuple(
+        piece
+        for claim in claims
+        for piece in ([claim] if same and not os.path.isabs(claim.target) else _rebase_one(claim, site))
+    )
 
 
 def _rebase_one(claim: Claim, site: Site) -> list[Claim]:

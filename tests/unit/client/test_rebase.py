@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pytest_cbx.client.jobs import Site, rebase
@@ -65,6 +65,7 @@ def file_claim(target: str, scope: Scope) -> Claim:
     ),
     path=FOLDERS,
 )
+@example(base="/b/c", root="/b/c", shape=("/b", Scope.TREE), path="/b/c/a")
 def test_a_rebased_claim_covers_the_same_files(base: str, root: str, shape: tuple[str, Scope], path: str) -> None:
     target, scope = shape
     if os.path.isabs(target):  # an absolute target lies outside its own work tree
