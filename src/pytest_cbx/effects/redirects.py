@@ -60,10 +60,14 @@ def _file(walker: Walker, redirect: Redirect, program: str) -> None:
     if socket or (target.unknown and "/dev/tcp/".startswith(target.text[:9]) and target.text.startswith("/dev/")):
         walker.note(Kind.NETWORK, None, program, socket.group(1) if socket else "a redirect to a socket")
         return
+    touch(walker, kind, target, program, _DETAILS[kind])
+
+
+def touch(walker: Walker, kind: Kind, target: Field, program: str, detail: str) -> None:
+    """Note an effect of the shell itself on a path."""
     if target.known and (is_stream(target.text) or not target.text):
         return
     places = resolve(target, walker.state.cwd, walker.context, "path")
-    detail = _DETAILS[kind]
     if places is None:
         walker.note(kind, None, program, f"{detail} to a path that is not known beforehand")
     else:

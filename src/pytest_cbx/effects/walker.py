@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pytest_cbx.effects import dispatch, redirects
 from pytest_cbx.effects.catalogue import variable
 from pytest_cbx.effects.expansion import Expander
+from pytest_cbx.effects.file_tests import files_tested
 from pytest_cbx.effects.grammar import Entry
 from pytest_cbx.effects.model import Kind, Place
 from pytest_cbx.effects.paths import Context
@@ -383,6 +384,8 @@ class Walker:
                     self.expander.evaluated(neighbour)
             elif text == "-v" and index + 1 < len(values):
                 self.expander.evaluated(values[index + 1])
+        for file in files_tested(values):
+            redirects.touch(self, Kind.READ, file, "[[", "file test")
 
     # --- simple commands -------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ EXACT: list[tuple[str, list[str]]] = [
     ("cat a & cat b", ["read a", "read b"]),
     ("coproc rm a", ["delete a"]),
     # branches and loops
-    ("if [ -f a ]; then rm a; else touch b; fi", ["delete a", "create b", "metadata b"]),
+    ("if [ -f a ]; then rm a; else touch b; fi", ["read a", "delete a", "create b", "metadata b"]),
     ("if true; then rm a; elif cat x; then rm b; fi", ["read x", "delete a", "delete b"]),
     ("while read -r l; do rm a; done < list", ["read list", "delete a"]),
     ("until rm a; do cat b; done", ["delete a", "read b"]),
@@ -156,7 +156,9 @@ EXACT: list[tuple[str, list[str]]] = [
     ("x='a[$(rm y)]'; [[ $x -eq 1 ]]", ["unknown"]),
     ("x='a[$(rm y)]'; echo $((x))", ["unknown"]),
     ("(( a > b ))", []),
-    ("[[ -f a && $x == y* ]]", []),
+    ("[[ -f a && $x == y* ]]", ["read a"]),
+    ("cd sub; [[ ! -e ../a || b -nt c ]]", ["read a", "read sub/b", "read sub/c"]),
+    ("[[ -t 1 && $x == -n ]]", []),
     ("x=$(true); echo ${x@P}", ["unknown"]),
     ("echo ${x@Q}", []),
 ]  # fmt: skip

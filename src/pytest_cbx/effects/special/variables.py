@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from pytest_cbx.effects.file_tests import files_tested
+from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.values import EMPTY, UNKNOWN, Field, concat
 
 if TYPE_CHECKING:
@@ -87,8 +89,10 @@ def let(call: Call) -> None:
 
 
 def test(call: Call) -> None:
-    """`test` and `[`: `-v NAME[…]` evaluates its subscript; the numeric comparisons take only numbers."""
+    """`test` and `[`: they look at files; `-v NAME[…]` evaluates its subscript; the numeric comparisons take only numbers."""
     words = call.fields
+    for file in files_tested(words):
+        call.touch(Kind.READ, file)
     for index, word in enumerate(words[:-1]):
         if word.known and word.text == "-v":
             call.host.expander.evaluated(words[index + 1])
