@@ -8,9 +8,10 @@ from __future__ import annotations
 import sys
 import time
 
-from pytest_cbx.effects import Context, analyse
+from pytest_cbx.effects.analysis import analyse
 from pytest_cbx.effects.catalogue import names
-from pytest_cbx.shell import read
+from pytest_cbx.effects.paths import Context
+from pytest_cbx.shell.reader import read
 
 TEMPLATES = (
     "cat src/a{n}.txt | grep -n foo{n} > out/{n}.txt",

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import tree_sitter
 import tree_sitter_bash
 
-from pytest_cbx.shell import read
+from pytest_cbx.shell.reader import read
 
 COMMANDS = (
     "ls -la",

@@ -308,3 +308,8 @@ def test_ini_twins(project: Project) -> None:
     project.pytester.makeini("[pytest]\ncbx_parallel = true\ncbx_jobs = 1\ncbx_report = rep")
     project.run(parallel=False).assert_outcomes(passed=1)
     assert (project.pytester.path / "rep" / "summary.json").exists()
+
+
+def test_a_working_directory_that_an_earlier_command_makes(project: Project) -> None:
+    project.commands("make: sleep 0.3; mkdir gen", "use: pwd | cwd = 'gen'")
+    project.run().assert_outcomes(passed=2)

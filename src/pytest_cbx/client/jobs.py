@@ -14,14 +14,15 @@ import pluggy
 from pytest_cbx.client.ignored import Ignored
 from pytest_cbx.client.slots import most_cores
 from pytest_cbx.config.model import CommandConfig, Settings
-from pytest_cbx.effects import Context, analyse
+from pytest_cbx.effects.analysis import analyse
 from pytest_cbx.effects.model import Effects, Scope
+from pytest_cbx.effects.paths import Context
 from pytest_cbx.plan.build import build_plan
 from pytest_cbx.plan.claims import claims_of
 from pytest_cbx.plan.estimate import needed_cpus, needed_memory
-from pytest_cbx.plan.model import Claim, Domain, Plan, Request
+from pytest_cbx.plan.model import Claim, Domain, Mode, Plan, Request
 from pytest_cbx.safety import assess
-from pytest_cbx.shell import read
+from pytest_cbx.shell.reader import read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +103,7 @@ def _draft(
         locks=command.locks,
         tier=assessment.tier,
     )
+    claims += _standing_in(directory, site)
     request = Request(
         name=command.name,
         text=command.run,
@@ -115,6 +117,15 @@ def _draft(
         assessment=assessment,
     )
     return Job(config=command, request=request, directory=directory)
+
+
+def _standing_in(directory: Path, site: Site) -> tuple[Claim, ...]:
+    """A command needs its working directory: whoever makes or removes that comes before or after it."""
+    if directory == site.base:
+        return ()
+    place = os.path.relpath(directory, site.base)
+    target = str(directory) if place == ".." or place.startswith("../") else place
+    return (Claim(domain=Domain.FILE, mode=Mode.READ, target=target),)
 
 
 @lru_cache(maxsize=16384)

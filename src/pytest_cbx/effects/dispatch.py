@@ -14,7 +14,7 @@ from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.paths import resolve
 from pytest_cbx.effects.special import interpreter_named
 from pytest_cbx.effects.values import UNKNOWN, Field
-from pytest_cbx.shell import read
+from pytest_cbx.shell.reader import read
 
 if TYPE_CHECKING:
     from pytest_cbx.effects.walker import Walker

@@ -1,5 +1,4 @@
-"""Reads bash text into a neutral syntax tree, or says plainly that it cannot."""
+"""Reads bash text into a neutral syntax tree, or says plainly that it cannot.
 
-from pytest_cbx.shell.reader import read
-
-__all__ = ["read"]
+Empty on purpose: whoever needs `nodes` only must not load a parser for it.
+"""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from pytest_cbx.effects import Context, analyse, compact
+from pytest_cbx.effects.analysis import analyse
+from pytest_cbx.effects.compact import compact
 from pytest_cbx.effects.model import Effects
-from pytest_cbx.shell import read
+from pytest_cbx.effects.paths import Context
+from pytest_cbx.shell.reader import read
 
 CONTEXT = Context(cwd="/w", workspace="/w", home="/home/u")
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from pytest_cbx.effects import compact
 from pytest_cbx.effects.catalogue import (
     EntrySpec,
     Example,
@@ -17,6 +16,7 @@ from pytest_cbx.effects.catalogue import (
     read_family,
     variable,
 )
+from pytest_cbx.effects.compact import compact
 from pytest_cbx.effects.grammar import Entry, compile_entry, memory_of
 from pytest_cbx.effects.interpreter import option_of
 from pytest_cbx.effects.rules import Condition, Rule

@@ -7,10 +7,10 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_cbx.effects import analyse
+from pytest_cbx.effects.analysis import analyse
 from pytest_cbx.effects.catalogue import families
 from pytest_cbx.effects.model import Kind
-from pytest_cbx.shell import read
+from pytest_cbx.shell.reader import read
 from tests.unit.effects.help import CONTEXT, compact_of, effects_of
 
 PIECES = [

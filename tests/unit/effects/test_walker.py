@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_cbx.effects import Context
 from pytest_cbx.effects.model import Kind
+from pytest_cbx.effects.paths import Context
 from tests.unit.effects.help import compact_of, effects_of
 
 EXACT: list[tuple[str, list[str]]] = [

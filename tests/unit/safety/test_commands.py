@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_cbx.effects import Context, analyse
+from pytest_cbx.effects.analysis import analyse
+from pytest_cbx.effects.paths import Context
 from pytest_cbx.safety import assess
-from pytest_cbx.shell import read
+from pytest_cbx.shell.reader import read
 from pytest_cbx.tier import Tier
 
 SAFE = Tier.SAFE_PARALLEL

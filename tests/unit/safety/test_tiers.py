@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_cbx.effects import Context, analyse
+from pytest_cbx.effects.analysis import analyse
 from pytest_cbx.effects.model import WORKSPACE, Effect, Effects, Estimate, Kind, Place, Scope
+from pytest_cbx.effects.paths import Context
 from pytest_cbx.safety.model import Severity
 from pytest_cbx.safety.tiers import RULES, assess
-from pytest_cbx.shell import read
+from pytest_cbx.shell.reader import read
 from pytest_cbx.tier import Tier
 
 SAFE = Tier.SAFE_PARALLEL

@@ -8,8 +8,8 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from pytest_cbx.shell import read
 from pytest_cbx.shell.nodes import Brace, Glob, Literal, Parameter, Simple, Tilde, Word, WordPart
+from pytest_cbx.shell.reader import read
 
 HOME = "/home/somebody"
 

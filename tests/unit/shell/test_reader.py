@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_cbx.shell import read
 from pytest_cbx.shell.nodes import (
     AndOr,
     Arithmetic,
@@ -32,6 +31,7 @@ from pytest_cbx.shell.nodes import (
     Tilde,
     Word,
 )
+from pytest_cbx.shell.reader import read
 from tests.unit.shell.tree import NOWHERE, bare, lit, redirect, script, simple, word
 
 A, B, C = simple("a"), simple("b"), simple("c")

@@ -6,8 +6,8 @@ import subprocess
 
 from hypothesis import HealthCheck, given, settings
 
-from pytest_cbx.shell import read
 from pytest_cbx.shell.nodes import Script
+from pytest_cbx.shell.reader import read
 from tests.unit.shell.strategies import all_scripts
 from tests.unit.shell.tree import bare
 

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_cbx.shell import read
 from pytest_cbx.shell.nodes import Redirect, Script, Simple, Span, Statement, Unreadable, Word
-from pytest_cbx.shell.reader import MAX_LIST
+from pytest_cbx.shell.reader import MAX_LIST, read
 from pytest_cbx.shell.source import MAX_DEPTH
 from tests.unit.shell.tree import nodes
 

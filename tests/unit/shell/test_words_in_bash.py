@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pytest_cbx.shell import read
 from pytest_cbx.shell.nodes import Unreadable
+from pytest_cbx.shell.reader import read
 from tests.unit.shell.bash import words_in_bash, words_we_read
 
 WORDS = (
