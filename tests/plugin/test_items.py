@@ -313,3 +313,11 @@ def test_ini_twins(project: Project) -> None:
 def test_a_working_directory_that_an_earlier_command_makes(project: Project) -> None:
     project.commands("make: sleep 0.3; mkdir gen", "use: pwd | cwd = 'gen'")
     project.run().assert_outcomes(passed=2)
+
+
+def test_no_commands_is_said_to_those_who_ask_for_them(project: Project) -> None:
+    project.pytester.makepyfile("def test_one(): pass")
+    project.run().stdout.fnmatch_lines(["cbx: no commands in *neither a cbx.toml*"])
+    assert "cbx: no" not in project.run(parallel=False).stdout.str()
+    project.commands()
+    project.run().stdout.fnmatch_lines(["cbx: no commands in *cbx.toml"])

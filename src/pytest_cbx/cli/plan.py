@@ -43,5 +43,8 @@ def main(arguments: argparse.Namespace) -> int:
         sys.stdout.buffer.write(msgspec.json.encode(to_json(graph)) + b"\n")
     else:
         print(render_plan(graph))
-    print(f"cbx: planned {len(commands)} commands in {time.perf_counter() - started:.2f} s", file=sys.stderr)
+    print(
+        f"cbx: planned {len(commands)} command{'s' if len(commands) != 1 else ''} in {time.perf_counter() - started:.2f} s",
+        file=sys.stderr,
+    )
     return 0

@@ -30,7 +30,20 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{MARKER}: a command of the project's cbx configuration")
     chosen = options.read_options(config)
     config.stash[OPTIONS] = chosen
-    if chosen.settings.commands or config.hook.pytest_cbx_commands.get_hookimpls():
+    if _has_commands(config):
         from pytest_cbx.pytest_plugin.session import take_up  # noqa: PLC0415
 
         take_up(config, chosen)
+
+
+def _has_commands(config: pytest.Config) -> bool:
+    return bool(config.stash[OPTIONS].settings.commands or config.hook.pytest_cbx_commands.get_hookimpls())
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say so when commands were asked for and there are none."""
+    chosen = config.stash[OPTIONS]
+    if _has_commands(config) or not (chosen.parallel or chosen.explain):
+        return None
+    where = chosen.file or f"{chosen.root}: there is neither a cbx.toml nor a [tool.cbx] table in pyproject.toml"
+    return f"cbx: no commands in {where}"
