@@ -321,3 +321,9 @@ def test_no_commands_is_said_to_those_who_ask_for_them(project: Project) -> None
     assert "cbx: no" not in project.run(parallel=False).stdout.str()
     project.commands()
     project.run().stdout.fnmatch_lines(["cbx: no commands in *cbx.toml"])
+
+
+def test_what_the_shell_expands_is_read(project: Project) -> None:
+    project.commands("make: mkdir gen; sleep 0.3; touch gen/a", "use: for f in gen/*; do echo $f; done > seen")
+    project.run().assert_outcomes(passed=2)
+    assert (project.pytester.path / "seen").read_text() == "gen/a\n"

@@ -70,6 +70,8 @@ def explained(job: Job) -> Explained:
         name = _COLUMN.get(effect.kind)
         if name is not None:
             columns[name][_shown(effect)] = None
+    for place in request.effects.listed if request.effects else ():
+        columns["reads"][str(place)] = None
     findings = [
         FindingRow(
             rule=finding.rule,

@@ -59,6 +59,9 @@ class Host(Protocol):
     def assign(self, name: str, value: Field) -> None:
         """Set a variable."""
 
+    def listed(self, pattern: Field) -> None:
+        """Take note of a pattern that the shell looks up."""
+
     def doubt(self, reason: str) -> None:
         """Note that something unknown may run here."""
 
@@ -89,7 +92,12 @@ class Expander:
                 self._visit(parts)
                 return [UNKNOWN_MANY]
             return [field for variant in variants for field in self._fields(variant)]
-        return self._fields(parts)
+        fields = self._fields(parts)
+        if any(type(part) is Glob for part in parts):
+            for field in fields:
+                if field.many and field.shape is Shape.PATTERN:
+                    self.host.listed(field)
+        return fields
 
     def one(self, word: Word, *, pattern: bool = False) -> Field:
         """The word as exactly one argument: no splitting, no patterns (assignments, `[[ ]]`, `case`, here-strings).

@@ -145,6 +145,8 @@ class Effects:
     estimate: Estimate
     readable: bool
     """False when some part of the text could not be read; an UNKNOWN effect then says where."""
+    listed: tuple[Place, ...] = ()
+    """Patterns that the shell itself expands: what matches them is read, whatever becomes of the names."""
 
     @property
     def unknown(self) -> bool:

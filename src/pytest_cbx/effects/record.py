@@ -13,12 +13,14 @@ _DURATIONS = {duration: rank for rank, duration in enumerate(Duration)}
 class Record:
     """Effects and programs in order of the text, each once; the heaviest program's estimate."""
 
-    __slots__ = ("_effects", "_estimate", "_programs", "readable", "span")
+    __slots__ = ("_effects", "_estimate", "_programs", "listed", "readable", "span")
 
     def __init__(self) -> None:
         self._effects: dict[tuple[str, str, str, str, str], Effect] = {}
         self._programs: dict[str, ProgramUse] = {}
         self._estimate = Estimate()
+        self.listed: dict[Place, None] = {}
+        """Patterns that the shell expands, in order of the text."""
         self.readable = True
         self.span: Span | None = None
         """Where the walk is."""
@@ -51,5 +53,5 @@ class Record:
         """All that was collected."""
         return Effects(
             effects=tuple(self._effects.values()), programs=tuple(self._programs.values()), estimate=self._estimate,
-            readable=self.readable,
+            readable=self.readable, listed=tuple(self.listed),
         )  # fmt: skip

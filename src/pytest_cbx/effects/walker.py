@@ -11,7 +11,7 @@ from pytest_cbx.effects.expansion import Expander
 from pytest_cbx.effects.file_tests import files_tested
 from pytest_cbx.effects.grammar import Entry
 from pytest_cbx.effects.model import Kind, Place
-from pytest_cbx.effects.paths import Context
+from pytest_cbx.effects.paths import Context, resolve
 from pytest_cbx.effects.record import Record
 from pytest_cbx.effects.state import State
 from pytest_cbx.effects.values import EMPTY, TAME, UNKNOWN, UNKNOWN_MANY, Field, Variable, concat
@@ -76,6 +76,11 @@ class Walker:
     def note(self, kind: Kind, place: Place | None, program: str, detail: str) -> None:
         """Note an effect."""
         self.record.effect(kind, place, program, detail)
+
+    def listed(self, pattern: Field) -> None:
+        """Note that the shell expands a pattern."""
+        for place in resolve(pattern, self.state.cwd, self.context, "path") or ():
+            self.record.listed[place] = None
 
     def use(self, entry: Entry) -> None:
         """Count an entry into the estimate."""

@@ -66,6 +66,8 @@ def claims_of(
 
 
 def _of_effects(effects: Effects) -> Iterator[Claim]:
+    for place in effects.listed:
+        yield Claim(domain=Domain.FILE, mode=Mode.READ, target=place.path, scope=place.scope)
     for effect in effects.effects:
         if effect.kind is Kind.BIND:
             yield Claim(domain=Domain.PORT, mode=Mode.WRITE, target=effect.detail if effect.detail.isdecimal() else "*")

@@ -243,7 +243,7 @@ def scripts_of(draw: DrawFn, commands: SearchStrategy[tuple[str, Command]]) -> t
     texts: list[str] = []
     statements: list[Statement] = []
     for text, command in draw(st.lists(lists(commands), min_size=1, max_size=2)):
-        separator = draw(st.sampled_from(["; ", "\n", " & ", " # it's a comment \\\n", "\n\n"]))
+        separator = draw(st.sampled_from(["; ", "\n", " & ", " # a comment \\\n", "\n\n"]))
         texts.append(text + separator)
         statements.append(Statement(command=command, background=separator == " & "))
     return "".join(texts), Script(statements=tuple(statements), span=NOWHERE)
