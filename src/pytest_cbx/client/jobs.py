@@ -6,6 +6,7 @@ import dataclasses
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 
@@ -167,12 +168,19 @@ def _rebase_one(claim: Claim, site: Site) -> list[Claim]:
 
 
 def _reaches_down_to(root: str, target: str, scope: Scope) -> bool:
-    """Whether a claim from outside may cover something in `root`. A pattern is taken to cover all below its fixed part."""
-    if scope is Scope.GLOB:
-        parts = target.split("/")
-        fixed = next((place for place, part in enumerate(parts) if "*" in part or "?" in part), len(parts))
-        target = "/".join(parts[:fixed]) or "/"
-    return os.path.commonpath([target, root]) == target
+    """Whether a claim from outside may cover `root` or something in it."""
+    if scope is not Scope.GLOB:
+        return os.path.commonpath([target, root]) == target
+    pattern = target.split("/")
+    for place, name in enumerate(root.rstrip("/").split("/")):
+        if place == len(pattern):
+            return False
+        if pattern[place] == "**":
+            return True
+        # An extended glob (`@(a|b)`) is taken to match.
+        if "(" not in pattern[place] and not fnmatchcase(name, pattern[place]):
+            return False
+    return True
 
 
 def _mark_ignored(job: Job, ignored: Ignored) -> Job:

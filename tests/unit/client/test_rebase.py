@@ -107,3 +107,11 @@ def test_named_locks_are_the_same_everywhere(base: str, root: str, name: str) ->
 def test_examples(base: str, root: str, target: str, scope: Scope, wanted: list[str]) -> None:
     after = rebase([file_claim(target, scope)], Site(base=Path(base), root=Path(root)))
     assert [str(claim) for claim in after] == wanted
+
+
+def test_a_pattern_beside_the_root_claims_nothing_in_it() -> None:
+    beside = file_claim("/tmp/pytest-of-*/**", Scope.GLOB)
+    site = Site(base=Path("/tmp/p"), root=Path("/tmp/p"))
+    assert rebase([beside], site) == (beside,)
+    above = file_claim("/t*/**", Scope.GLOB)
+    assert file_claim(".", Scope.TREE) in rebase([above], site)
