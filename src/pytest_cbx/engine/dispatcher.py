@@ -68,8 +68,8 @@ class Dispatcher:
         self._token = token
         self._workspace = workspace
         self._executor = executor
-        self._others = others
         # Whether anybody but this session is connected, greeted or not.
+        self._others = others
         self._scheduler: Scheduler | None = None
         self._settle: Settle | None = None
         self._capacity: Capacity | None = None
@@ -284,7 +284,7 @@ class Dispatcher:
             pid = self._executor.start(command.id, instance)
         except SpawnError as error:
             command.failure = str(error)
-            self._tell_failed_start(command)
+            self._herald.ended(command, "failed")
             return Ended(task=command.id, passed=False, retryable=False)
         tier = spec.tier.value
         command.running = True
@@ -382,9 +382,6 @@ class Dispatcher:
         session = self._sessions.get(command.client)
         if session is not None:
             session.post(Retrying(id=command.spec.id, attempt=decision.attempt, delay=delay))
-
-    def _tell_failed_start(self, command: Command) -> None:
-        self._herald.ended(command, "failed")
 
     def _tell_end(self, decision: End) -> None:
         command = self._commands[decision.task]

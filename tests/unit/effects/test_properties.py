@@ -31,7 +31,8 @@ EXAMPLES = [
 
 @given(st.text(max_size=80))
 def test_any_text_gives_effects(text: str) -> None:
-    analyse(read(text), CONTEXT)
+    found = analyse(read(text), CONTEXT)
+    assert found.readable or found.unknown, "what cannot be read may do anything"
 
 
 @settings(max_examples=300)
