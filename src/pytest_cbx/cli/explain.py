@@ -75,7 +75,7 @@ def _many(texts: list[str], cwd: Path) -> Iterator[bytes]:
 def _jobs(texts: Iterable[str], cwd: Path) -> tuple[Job, ...]:
     root = find_workspace(cwd)
     configs = [CommandConfig(name=f"{number}", run=text, line=0) for number, text in enumerate(texts)]
-    return prepare(configs, site=Site(base=root, root=root), settings=Settings(), folder=cwd)
+    return prepare(configs, site=Site(base=root, root=root), settings=Settings(), folder=cwd, in_order=False)
 
 
 def _print(value: Explained, job: Job) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import posixpath
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -12,14 +13,16 @@ from pathlib import Path
 
 import pluggy
 
+from pytest_cbx.client.files import WorkFiles
 from pytest_cbx.client.ignored import Ignored
 from pytest_cbx.client.slots import most_cores
 from pytest_cbx.config.model import CommandConfig, Settings
 from pytest_cbx.effects.analysis import analyse
-from pytest_cbx.effects.model import Effects, Scope
+from pytest_cbx.effects.model import Effect, Effects, Kind, Scope
 from pytest_cbx.effects.paths import Context
+from pytest_cbx.effects.seen import changes
 from pytest_cbx.plan.build import build_plan
-from pytest_cbx.plan.claims import claims_of
+from pytest_cbx.plan.claims import claims_of, place_of
 from pytest_cbx.plan.estimate import needed_cpus, needed_memory
 from pytest_cbx.plan.model import Claim, Domain, Mode, Plan, Request
 from pytest_cbx.safety import assess
@@ -54,11 +57,21 @@ def prepare(
     settings: Settings,
     hooks: pluggy.PluginManager | None = None,
     folder: Path | None = None,
+    in_order: bool = True,
 ) -> tuple[Job, ...]:
-    """Read and assess each command. `cwd`s are relative to `folder` (default: `site.base`)."""
+    """Read and assess each command. `cwd`s are relative to `folder` (default: `site.base`).
+
+    `in_order`: they are meant to run together, so an earlier one may change a script that a later one runs.
+    """
     folder = folder or site.base
     most = most_cores(settings)
-    drafts = [_draft(command, site, settings, hooks=hooks, folder=folder, most=most) for command in commands]
+    files = WorkFiles(site.base)
+    drafts: list[Job] = []
+    for command in commands:
+        effects = _effects(command, site, hooks=hooks, folder=folder, files=files)
+        if in_order and effects.consulted:
+            effects = _doubt_changed(effects, drafts, site)
+        drafts.append(_draft(command, effects, site, settings, folder=folder, most=most))
     ignored = Ignored(site.root)
     ignored.learn(claim.target for job in drafts for claim in job.request.claims if claim.domain is Domain.FILE)
     return tuple(_mark_ignored(job, ignored) for job in drafts)
@@ -79,21 +92,44 @@ def plan(jobs: Sequence[Job], *, slots: int) -> Plan:
     return build_plan(requests, slots=slots)
 
 
+def _effects(
+    command: CommandConfig, site: Site, *, hooks: pluggy.PluginManager | None, folder: Path, files: WorkFiles
+) -> Effects:
+    directory = str(_directory(command, folder))
+    effects = _predict(command.run, directory, str(site.base), _known_environment(command.env), files)
+    if hooks is None:
+        return effects
+    more = tuple(effect for answer in hooks.hook.pytest_cbx_effects(command=command) for effect in answer or ())
+    return dataclasses.replace(effects, effects=effects.effects + more) if more else effects
+
+
+def _directory(command: CommandConfig, folder: Path) -> Path:
+    return Path(os.path.normpath(folder / command.cwd))
+
+
+def _doubt_changed(effects: Effects, earlier: Sequence[Job], site: Site) -> Effects:
+    """Count as unseen the scripts that an earlier command may have changed by the time they run."""
+    doubts = []
+    for path in effects.consulted:
+        changer = next((job for job in earlier if any(changes(effect, path) for effect in _changing(job, site))), None)
+        if changer is not None:
+            detail = f"{path} may be changed by {changer.request.name} before"
+            doubts.append(Effect(kind=Kind.EXECUTE, program=posixpath.basename(path), detail=detail))
+    return dataclasses.replace(effects, effects=(*effects.effects, *doubts)) if doubts else effects
+
+
+def _changing(job: Job, site: Site) -> Iterator[Effect]:
+    """What a command changes by its text and by its configuration."""
+    yield from job.request.effects.effects if job.request.effects else ()
+    for pattern in job.config.writes:
+        place = place_of(pattern, cwd=str(job.directory), workspace=str(site.base))
+        yield Effect(kind=Kind.WRITE, place=place)
+
+
 def _draft(
-    command: CommandConfig,
-    site: Site,
-    settings: Settings,
-    *,
-    hooks: pluggy.PluginManager | None,
-    folder: Path,
-    most: float,
+    command: CommandConfig, effects: Effects, site: Site, settings: Settings, *, folder: Path, most: float
 ) -> Job:
-    directory = Path(os.path.normpath(folder / command.cwd))
-    effects = _predict(command.run, str(directory), str(site.base), _known_environment(command.env))
-    if hooks is not None:
-        more = tuple(effect for answer in hooks.hook.pytest_cbx_effects(command=command) for effect in answer or ())
-        if more:
-            effects = dataclasses.replace(effects, effects=effects.effects + more)
+    directory = _directory(command, folder)
     assessment = assess(effects, declared=command.tier, trust=command.trust)
     claims = claims_of(
         effects,
@@ -129,10 +165,24 @@ def _standing_in(directory: Path, site: Site) -> tuple[Claim, ...]:
     return (Claim(domain=Domain.FILE, mode=Mode.READ, target=target),)
 
 
+def _predict(
+    text: str, cwd: str, workspace: str, environment: tuple[tuple[str, str], ...], files: WorkFiles
+) -> Effects:
+    effects = _predict_unseeing(text, cwd, workspace, environment)
+    if not effects.consulted:
+        return effects
+    # It depends on files, so its text alone is no key to a cache.
+    return analyse(read(text), dataclasses.replace(_context(cwd, workspace, environment), files=files))
+
+
 @lru_cache(maxsize=16384)
-def _predict(text: str, cwd: str, workspace: str, environment: tuple[tuple[str, str], ...]) -> Effects:
+def _predict_unseeing(text: str, cwd: str, workspace: str, environment: tuple[tuple[str, str], ...]) -> Effects:
+    return analyse(read(text), _context(cwd, workspace, environment))
+
+
+def _context(cwd: str, workspace: str, environment: tuple[tuple[str, str], ...]) -> Context:
     known = dict(environment)
-    return analyse(read(text), Context(cwd=cwd, workspace=workspace, home=known.get("HOME", ""), environment=known))
+    return Context(cwd=cwd, workspace=workspace, home=known.get("HOME", ""), environment=known)
 
 
 def _known_environment(extra: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pytest_cbx.effects.model import Effects
 from pytest_cbx.effects.paths import Context
+from pytest_cbx.effects.seen import doubt_what_changes
 from pytest_cbx.effects.walker import Walker
 from pytest_cbx.shell.nodes import Script
 
@@ -14,6 +15,7 @@ def analyse(script: Script, context: Context) -> Effects:
     try:
         walker.script(script)
         walker.traps()
+        doubt_what_changes(walker.record)
     except RecursionError:
         walker.record.readable = False
         walker.doubt("nested too deep to follow")

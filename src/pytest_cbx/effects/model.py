@@ -147,6 +147,8 @@ class Effects:
     """False when some part of the text could not be read; an UNKNOWN effect then says where."""
     listed: tuple[Place, ...] = ()
     """Patterns that the shell itself expands: what matches them is read, whatever becomes of the names."""
+    consulted: tuple[str, ...] = ()
+    """Files whose text these facts depend on (or would, could they be seen): paths as in `Place`, all in the workspace."""
 
     @property
     def unknown(self) -> bool:

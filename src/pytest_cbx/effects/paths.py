@@ -8,9 +8,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
+from typing import Protocol
 
 from pytest_cbx.effects.model import Place, Scope
-from pytest_cbx.effects.values import Field, Shape, concat
+from pytest_cbx.effects.values import Field, Shape, concat, wild
+
+
+class Files(Protocol):
+    """The work tree's files as they are now, for texts that run texts of the project (scripts, makefiles)."""
+
+    def text(self, path: str) -> str | None:
+        """The text of the regular file at an absolute path; None when there is none, or it is no text, too long or out of bounds."""
+
+    def executable(self, path: str) -> bool:
+        """Whether a regular file that may be executed is there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +34,8 @@ class Context:
     """The home directory; the default leaves it a symbol."""
     environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Variables whose values are known. Every other variable is unknown."""
+    files: Files | None = None
+    """None: no file's text can be seen."""
 
 
 _DISCARDS = re.compile(r"^/dev/(?:null|zero|full|u?random|tty|stdin|stdout|stderr|fd/\d+)$")
@@ -120,6 +133,26 @@ def parent_of(value: Field) -> Field:
     if value.unknown:
         return Field("", Shape.UNKNOWN)
     return Field(posixpath.dirname(value.text.rstrip("/")) or ".", value.shape)
+
+
+def parents_of(value: Field, cwd: Field, context: Context) -> list[Field]:
+    """The directories that `mkdir -p` may have to make above `value`, the outermost first.
+
+    Those that are surely there are left out: what the working directory, the workspace, a home directory or `/tmp` lie in.
+    """
+    if value.unknown or (not cwd.known and not value.text.startswith(("/", "~"))):
+        return []
+    parts = value.text.rstrip("/").split("/")[:-1]
+    there = {context.workspace, context.home, "/", "/tmp", "~"}
+    if cwd.known:
+        there.add(cwd.text)
+    found = []
+    for count in range(1, len(parts) + 1):
+        path = "/".join(parts[:count]) or "/"
+        absolute = posixpath.normpath(path if path.startswith(("/", "~")) else f"{cwd.text}/{path}")
+        if not any(place == absolute or place.startswith(absolute.rstrip("/") + "/") for place in there):
+            found.append(Field(path, value.shape if wild(path) else Shape.KNOWN))
+    return found
 
 
 def join(directory: Field, path: Field) -> Field:

@@ -13,7 +13,7 @@ _DURATIONS = {duration: rank for rank, duration in enumerate(Duration)}
 class Record:
     """Effects and programs in order of the text, each once; the heaviest program's estimate."""
 
-    __slots__ = ("_effects", "_estimate", "_programs", "listed", "readable", "span")
+    __slots__ = ("_effects", "_estimate", "_programs", "consulted", "listed", "readable", "span")
 
     def __init__(self) -> None:
         self._effects: dict[tuple[str, str, str, str, str], Effect] = {}
@@ -21,6 +21,8 @@ class Record:
         self._estimate = Estimate()
         self.listed: dict[Place, None] = {}
         """Patterns that the shell expands, in order of the text."""
+        self.consulted: dict[str, str] = {}
+        """Files whose text counts, each with the program that takes it."""
         self.readable = True
         self.span: Span | None = None
         """Where the walk is."""
@@ -49,9 +51,13 @@ class Record:
             memory=max(now.memory, entry.memory),
         )
 
+    def effects(self) -> tuple[Effect, ...]:
+        """The effects noted so far."""
+        return tuple(self._effects.values())
+
     def result(self) -> Effects:
         """All that was collected."""
         return Effects(
-            effects=tuple(self._effects.values()), programs=tuple(self._programs.values()), estimate=self._estimate,
-            readable=self.readable, listed=tuple(self.listed),
+            effects=self.effects(), programs=tuple(self._programs.values()), estimate=self._estimate,
+            readable=self.readable, listed=tuple(self.listed), consulted=tuple(self.consulted),
         )  # fmt: skip

@@ -13,6 +13,7 @@ from pytest_cbx.effects.grammar import Entry
 from pytest_cbx.effects.model import Kind, Place
 from pytest_cbx.effects.paths import Context, resolve
 from pytest_cbx.effects.record import Record
+from pytest_cbx.effects.seen import file_text
 from pytest_cbx.effects.state import State
 from pytest_cbx.effects.values import EMPTY, TAME, UNKNOWN, UNKNOWN_MANY, Field, Variable, concat
 from pytest_cbx.shell.nodes import (
@@ -101,6 +102,10 @@ class Walker:
     def run_text(self, text: Field, program: str, *, isolated: bool = True, positional: Sequence[Field] = ()) -> Field:
         """Run text with the shell: in this shell (`eval`), or in a process of its own (`isolated`)."""
         return dispatch.run_text(self, text, program, isolated=isolated, positional=positional)
+
+    def file_text(self, path: Field, base: Field, program: str = "") -> str | None:
+        """The text of a file in the workspace that `program`, working in `base`, takes in; None where it cannot be told."""
+        return file_text(self, path, base, program)
 
     @contextmanager
     def maybe(self) -> Iterator[None]:

@@ -1,0 +1,46 @@
+"""The work tree's files as the prediction sees them: scripts and makefiles whose text a command runs."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+LONGEST = 256 * 1024
+"""Bytes. Whoever runs a longer script is not followed into it."""
+
+
+class WorkFiles:
+    """Reads small texts below one directory, each at most once. Symbolic links that lead out of it show nothing."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = os.path.realpath(root)
+        self._texts: dict[str, str | None] = {}
+
+    def text(self, path: str) -> str | None:
+        """The text of the regular file at an absolute path; None: there is none, or it is no UTF-8, too long, or elsewhere."""
+        if path not in self._texts:
+            self._texts[path] = self._read(path)
+        return self._texts[path]
+
+    def executable(self, path: str) -> bool:
+        """Whether a regular file that this user may execute is there."""
+        return os.path.isfile(path) and os.access(path, os.X_OK)
+
+    def _read(self, path: str) -> str | None:
+        real = os.path.realpath(path)
+        if not real.startswith(self._root.rstrip("/") + "/"):
+            return None
+        try:
+            # A pipe or a device would block or never end: they are asked about before they are opened for reading.
+            descriptor = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:
+            return None
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return None
+            try:
+                data = file.read(LONGEST + 1)
+                return data.decode("utf-8") if len(data) <= LONGEST and b"\0" not in data else None
+            except (OSError, UnicodeDecodeError):
+                return None

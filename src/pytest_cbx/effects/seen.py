@@ -1,0 +1,55 @@
+"""Texts of the project's own files that a command runs: scripts, makefiles, hooks. What is read before may differ when it runs."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from pytest_cbx.effects.model import Effect, Kind, Place, Scope
+from pytest_cbx.effects.paths import resolve
+from pytest_cbx.effects.values import Field
+
+if TYPE_CHECKING:
+    from pytest_cbx.effects.record import Record
+    from pytest_cbx.effects.walker import Walker
+
+_CHANGING = frozenset({Kind.OUTPUT, Kind.WRITE, Kind.APPEND, Kind.CREATE, Kind.DELETE, Kind.DESTROY})
+"""Kinds that may give a place another text. (Metadata is none; caches hold no scripts.)"""
+
+
+def file_text(walker: Walker, path: Field, base: Field, program: str) -> str | None:
+    """The text of a file in the workspace, which `program` takes in; None where it cannot be told.
+
+    `path` is as the program sees it, working in `base`. That the file counted is recorded, seen or not.
+    """
+    places = resolve(path, base, walker.context, "path") or ()
+    if len(places) != 1 or places[0].scope is not Scope.PATH or places[0].path.startswith(("/", "~", "..")):
+        return None
+    place = places[0].path
+    walker.record.consulted.setdefault(place, program)
+    files = walker.context.files
+    return files.text(f"{walker.context.workspace.rstrip('/')}/{place}") if files is not None else None
+
+
+def doubt_what_changes(record: Record) -> None:
+    """Note an EXECUTE effect for each file that was taken in and that the same text may change before, wherever it does."""
+    for path, program in record.consulted.items():
+        if any(changes(effect, path) for effect in record.effects()):
+            record.effect(Kind.EXECUTE, None, program, f"{path} may be changed before it is used")
+
+
+def changes(effect: Effect, path: str) -> bool:
+    """Whether the effect may change the text at `path`, which lies in the workspace."""
+    if effect.kind not in _CHANGING:
+        return False
+    return effect.place is None or _covers(effect.place, path, above=effect.kind is not Kind.CREATE)
+
+
+def _covers(place: Place, path: str, *, above: bool) -> bool:
+    if place.scope in (Scope.TREE, Scope.SOURCES):
+        return place.path in (".", "/") or path == place.path or path.startswith(f"{place.path}/")
+    if place.scope is Scope.PATH:
+        return path == place.path or (above and path.startswith(f"{place.path}/"))
+    parts = path.split("/")
+    # `*` that crosses directories matches more than it should, which costs time only.
+    return any(fnmatchcase("/".join(parts[:end]), place.path) for end in range(1, len(parts) + 1))
