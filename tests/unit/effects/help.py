@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 from pytest_cbx.effects.analysis import analyse
 from pytest_cbx.effects.compact import compact
 from pytest_cbx.effects.model import Effects
@@ -19,3 +21,20 @@ def effects_of(command: str, context: Context = CONTEXT) -> Effects:
 def compact_of(command: str, context: Context = CONTEXT) -> list[str]:
     """Its effects in compact form, each once, in order of the text."""
     return list(dict.fromkeys(compact(effect) for effect in effects_of(command, context).effects))
+
+
+class Tree:
+    """Files of a workspace `/w`, by their path in it."""
+
+    def __init__(self, files: Mapping[str, str], executable: Collection[str] = ()) -> None:
+        self._files = {f"/w/{path}": text for path, text in files.items()}
+        self._executable = {f"/w/{path}" for path in executable}
+
+    def text(self, path: str) -> str | None:
+        return self._files.get(path)
+
+    def executable(self, path: str) -> bool:
+        return path in self._executable
+
+    def directory(self, path: str) -> bool:
+        return any(name.startswith(f"{path.rstrip('/')}/") for name in self._files)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.paths import join
+from pytest_cbx.effects.scripts import run_script
 from pytest_cbx.effects.values import UNKNOWN, Field, Shape, concat
 
 if TYPE_CHECKING:
@@ -66,6 +67,11 @@ def source(call: Call) -> None:
         call.output = call.host.run_text(text, call.name, isolated=False)
         return
     call.touch(Kind.READ, file)
+    # Without a slash the shell looks along PATH first, where no file of the workspace is expected.
+    seen = call.host.file_text(file, call.base, call.name)
+    if seen is not None:
+        call.output = run_script(call.host, file, seen, call.name, isolated=False, positional=call.fields[1:] or None)
+        return
     call.effect(Kind.EXECUTE, f"the text of {file.text or 'a file'} is not seen")
     forget(call)
 

@@ -1,4 +1,4 @@
-"""JavaScript's package runners: npx, npm exec, npm run."""
+"""JavaScript's package runners: npx, npm exec."""
 
 from __future__ import annotations
 
@@ -10,12 +10,6 @@ from pytest_cbx.effects.model import Kind
 
 if TYPE_CHECKING:
     from pytest_cbx.effects.interpreter import Call
-
-OUTPUT_SCRIPTS = frozenset(
-    {"test", "tests", "t", "build", "lint", "check", "typecheck", "type-check", "types", "coverage", "unit", "e2e", "spec", "compile",
-     "bundle", "docs", "ci"}
-)  # fmt: skip
-"""Script names that by convention only test, check or build. Any other script may do anything."""
 
 
 def npx(call: Call) -> None:
@@ -44,18 +38,4 @@ def npx(call: Call) -> None:
         call.effect(Kind.EXECUTE, f"runs the package {name}")
 
 
-def npm_run(call: Call) -> None:
-    """`npm run SCRIPT`: conventional names test, check or build; the text of all others is unseen and may do anything."""
-    operands = call.parsed.operands
-    if not operands:
-        return
-    script = operands[0]
-    if script.known and script.text.split(":", 1)[0] in OUTPUT_SCRIPTS and "fix" not in script.text:
-        call.touch(Kind.READ, type(script)("."), "sources")
-        for folder in ("dist", "build", "coverage", "node_modules/.cache"):
-            call.touch(Kind.OUTPUT, type(script)(folder), "tree", "the conventional output of such a script")
-    else:
-        call.effect(Kind.EXECUTE, f"the text of the script {script.text or ''} is not seen")
-
-
-INTERPRETERS: dict[str, Callable[[Call], None]] = {"npx": npx, "npm-run": npm_run}
+INTERPRETERS: dict[str, Callable[[Call], None]] = {"npx": npx}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pytest_cbx.effects.model import Kind
+from pytest_cbx.effects.scripts import run_script
 from pytest_cbx.effects.values import UNKNOWN, Field
 
 if TYPE_CHECKING:
@@ -29,11 +30,11 @@ def shell(call: Call) -> None:
         if not operands:
             return
         if operands[0].many:
-            call.effect(Kind.EXECUTE, "the text after -c is not known beforehand")
+            call.effect(Kind.EXECUTE, "the text after -c is not known beforehand", operands[0])
             return
         call.output = call.host.run_text(operands[0], call.name, positional=operands[2:])
     elif operands and not call.given("-s"):
-        _script(call, operands[0])
+        _script(call, operands[0], operands[1:])
     else:
         _standard_input(call, operands)
 
@@ -44,20 +45,24 @@ def _startup(call: Call) -> None:
         call.touch(Kind.READ, Field(f"{home.text}/.bashrc", home.shape))
 
 
-def _script(call: Call, file: Field) -> None:
+def _script(call: Call, file: Field, arguments: list[Field]) -> None:
     text = call.host.pipes.get(file.text) if file.known else None
     if text is not None and text.known:
-        call.output = call.host.run_text(text, call.name)
+        call.output = call.host.run_text(text, call.name, positional=arguments)
         return
     call.touch(Kind.READ, file)
-    call.effect(Kind.EXECUTE, f"the text of {file.text or 'the script'} is not seen")
+    seen = call.host.file_text(file, call.base, call.name)
+    if seen is not None:
+        call.output = run_script(call.host, file, seen, call.name, positional=arguments)
+    else:
+        call.effect(Kind.EXECUTE, f"the text of {file.text or 'the script'} is not seen", text or file)
 
 
 def _standard_input(call: Call, operands: list[Field]) -> None:
     if call.host.stdin.known:
         call.output = call.host.run_text(call.host.stdin, call.name, positional=operands)
     else:
-        call.effect(Kind.EXECUTE, "the commands on its standard input are not known beforehand")
+        call.effect(Kind.EXECUTE, "the commands on its standard input are not known beforehand", call.host.stdin)
 
 
 INTERPRETERS: dict[str, Callable[[Call], None]] = {"shell": shell}
