@@ -27,6 +27,13 @@ class WorkFiles:
         """Whether a regular file that this user may execute is there."""
         return os.path.isfile(path) and os.access(path, os.X_OK)
 
+    def directory(self, path: str) -> bool | None:
+        """Whether a directory is there, through symbolic links; None when nothing is."""
+        try:
+            return stat.S_ISDIR(os.stat(path).st_mode)
+        except (OSError, ValueError):
+            return None
+
     def _read(self, path: str) -> str | None:
         real = os.path.realpath(path)
         if not real.startswith(self._root.rstrip("/") + "/"):

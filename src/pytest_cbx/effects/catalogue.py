@@ -103,6 +103,7 @@ class EntrySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     lenient_options: str = ""
     complete: bool = False
     code: str = ""
+    otherwise: str = ""
     examples: tuple[Example, ...] = ()
 
 
@@ -119,6 +120,7 @@ class FamilySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     sets: dict[str, OptionSet] = {}
     environment: dict[str, VariableSpec] = {}
+    unclassifiable: dict[str, str] = {}
     program: tuple[EntrySpec, ...] = ()
 
 
@@ -149,6 +151,7 @@ class _Sections:
     def __init__(self, texts: Mapping[str, str]) -> None:
         self.sets: dict[str, OptionSet] = {}
         self.environment: dict[str, VariableSpec] = {}
+        self.unclassifiable: dict[str, str] = {}
         self.programs: dict[str, tuple[str, str]] = {}
         """Family and section of each name."""
         for family, text in texts.items():
@@ -156,6 +159,7 @@ class _Sections:
             shared = read_family("".join(s for s in sections if not s.startswith(_PROGRAM)), name=f"{family}.toml")
             self.sets.update(shared.sets)
             self.environment.update(shared.environment)
+            self.unclassifiable.update(shared.unclassifiable)
             for section in (s for s in sections if s.startswith(_PROGRAM)):
                 for name in _names(section):
                     if name in self.programs:
@@ -164,7 +168,7 @@ class _Sections:
 
 
 _PROGRAM = "[[program]]"
-_BOUNDARY = re.compile(r"^(?=\[\[program\]\]|\[(?:sets|environment)[.\]])", re.MULTILINE)
+_BOUNDARY = re.compile(r"^(?=\[\[program\]\]|\[(?:sets|environment|unclassifiable)[.\]])", re.MULTILINE)
 _NAMES = re.compile(r"^names = \[(.*?)\]$", re.MULTILINE | re.DOTALL)
 _QUOTED = re.compile(r'"([^"]+)"')
 
@@ -187,6 +191,11 @@ def names() -> frozenset[str]:
 def is_listed(name: str) -> bool:
     """Whether some entry has that name."""
     return name in _sections().programs
+
+
+def unclassifiable() -> Mapping[str, str]:
+    """Programs that are known, and why no entry can say what they would touch."""
+    return _sections().unclassifiable
 
 
 @cache

@@ -7,7 +7,8 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pytest_cbx.effects import catalogue, outputs, redirects
+from pytest_cbx.effects import catalogue, outputs, redirects, scripts
+from pytest_cbx.effects.facts import Sign
 from pytest_cbx.effects.grammar import Entry, compile_entry
 from pytest_cbx.effects.interpreter import Call
 from pytest_cbx.effects.model import Kind
@@ -32,6 +33,8 @@ def run(walker: Walker, fields: list[Field], *, operands: int = 0, direct: bool 
     `direct`: the shell runs it, and not a program that it runs.
     """
     first = fields[0]
+    if first.span is not None:
+        walker.record.word = first.span
     if first.many and first.unknown and not first.text and len(fields) == 1:
         walker.doubt("what runs here is not known beforehand")
         return UNKNOWN
@@ -50,7 +53,7 @@ def run(walker: Walker, fields: list[Field], *, operands: int = 0, direct: bool 
     if "/" in name:
         directory, name = posixpath.split(posixpath.normpath(name))
         if directory not in SYSTEM_DIRECTORIES:
-            return _own_program(walker, first.text)
+            return _own_program(walker, first.text, fields[1:])
     return program(walker, name, fields[1:], operands=operands, searched=searched)
 
 
@@ -59,11 +62,19 @@ def program(walker: Walker, name: str, arguments: list[Field], *, operands: int 
     spec = catalogue.program(name)
     if spec is None and name.startswith("git-") and _is_git_command(name[4:]):
         return program(walker, "git", [Field(name[4:]), *arguments], searched=searched)
-    walker.program(name, known=spec is not None, searched=searched)
+    reason = catalogue.unclassifiable().get(name) if spec is None else None
+    walker.program(name, known=spec is not None or reason is not None, searched=searched)
     if spec is None:
-        walker.doubt(f"the program {name} is not in the catalogue" if name else "an empty program name", name)
+        walker.record.invocation(name, tuple(arguments))
+        walker.doubt(_unlisted(name, reason), name)
         return UNKNOWN
     return entry(walker, name, arguments, compile_entry(spec), operands=operands)
+
+
+def _unlisted(name: str, reason: str | None) -> str:
+    if reason is not None:
+        return f"what {name} does cannot be told beforehand ({reason})"
+    return f"the program {name} is not in the catalogue" if name else "an empty program name"
 
 
 def _is_git_command(name: str) -> bool:
@@ -75,21 +86,32 @@ def entry(walker: Walker, name: str, arguments: list[Field], found: Entry, *, op
     """Apply an entry to the words after the program's name."""
     call = Call(walker, name, arguments, found)
     call.assigned = operands
+    fetches = walker.record.fetches
     goes_on = call.read()
+    walker.record.invocation(
+        name, tuple(arguments), path=call.path, operands=tuple(call.parsed.operands),
+        given=tuple((given.option.names, given.value) for parsed in call.readings for given in parsed.options),
+    )  # fmt: skip
     walker.use(call.entry)
     if not goes_on:
         return UNKNOWN
     call.apply()
-    if call.entry.code:
-        interpreter_named(call.entry.code)(call)
-    return call.output if call.output is not None else outputs.known_output(call)
+    code = call.entry.spec.otherwise if call.unlisted else call.entry.code
+    if code:
+        interpreter_named(code)(call)
+    output = call.output if call.output is not None else outputs.known_output(call)
+    return outputs.traced(call, output, fetched=walker.record.fetches > fetches)
 
 
-def _own_program(walker: Walker, path: str) -> Field:
+def _own_program(walker: Walker, path: str, arguments: list[Field]) -> Field:
     base = posixpath.basename(path)
-    walker.program(base, known=False, searched=False)
+    text = walker.file_text(Field(path), walker.state.cwd, base)
+    seen = text is not None and scripts.is_shell_script(text)
+    walker.program(base, known=seen, searched=False)
     for place in resolve(Field(path), walker.state.cwd, walker.context, "path") or ():
         walker.note(Kind.READ, place, base, "")
+    if text is not None and seen:
+        return scripts.run_script(walker, Field(path), text, base, positional=arguments)
     walker.note(Kind.EXECUTE, None, base, f"{path} is a program of its own")
     return UNKNOWN
 
@@ -98,6 +120,7 @@ def _function(walker: Walker, name: str, arguments: list[Field]) -> Field:
     running = [forks for function, forks in walker.active if function == name]
     if running and walker.forks > running[0]:
         walker.note(Kind.SYSTEM, None, name, f"the machine: the function {name} starts itself over and over")
+        walker.record.sign(Sign.MULTIPLIES, name)
         return UNKNOWN
     if len(running) >= 2 or walker.depth >= DEEPEST:
         walker.doubt(f"the function {name} calls itself", name)
@@ -132,15 +155,18 @@ def _alias(walker: Walker, name: str, fields: list[Field]) -> Field:
     return output
 
 
-def run_text(walker: Walker, text: Field, by: str, *, isolated: bool, positional: Sequence[Field]) -> Field:
+def run_text(walker: Walker, text: Field, by: str, *, isolated: bool, positional: Sequence[Field] = ()) -> Field:
     """Run text as a shell would; in a process of its own when `isolated`."""
     if not text.known:
-        walker.note(Kind.EXECUTE, None, by, "the text that it runs is not known beforehand")
+        walker.note(Kind.EXECUTE, None, by, "the text that it runs is not known beforehand", text)
         return UNKNOWN
+    if text.origin is not None and (text.origin.decoded or text.origin.fetched):
+        walker.record.sign(Sign.HIDDEN_TEXT, by, text.span)
     if walker.depth >= DEEPEST:
         walker.doubt("commands within commands, too deep to follow", by)
         return UNKNOWN
     script = read(text.text)
+    walker.record.word = text.span or walker.record.word
     with walker.nested():
         if not isolated:
             return walker.script(script)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from pytest_cbx.effects.destinations import destinations
 from pytest_cbx.effects.grammar import Entry, Given, Option, Parsed, Slot, compile_entry, parse
 from pytest_cbx.effects.model import Kind
-from pytest_cbx.effects.paths import is_stream, join, name_of, parent_of, resolve, stem_of
+from pytest_cbx.effects.paths import is_stream, join, name_of, parent_of, parents_of, resolve, stem_of
 from pytest_cbx.effects.rules import PLACED, Condition, Rule
-from pytest_cbx.effects.values import EMPTY, UNKNOWN, Field, Shape, concat
+from pytest_cbx.effects.values import EMPTY, UNKNOWN, Field, Shape, concat, wild
 
 if TYPE_CHECKING:
     from pytest_cbx.effects.walker import Walker
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
 class Call:
     """One use of a program: its entry (chain), its words, and where its effects go."""
 
-    __slots__ = ("assigned", "base", "chain", "fields", "host", "name", "output", "parsed", "readings")
+    __slots__ = (
+        "assigned", "base", "chain", "chosen", "fields", "host", "name", "output", "parsed", "path", "readings", "unlisted"
+    )  # fmt: skip
 
     def __init__(self, host: Walker, name: str, fields: list[Field], entry: Entry) -> None:
         self.host: Walker = host
@@ -39,6 +43,12 @@ class Call:
         """How many assignments stood among the operands of a declaration builtin."""
         self.output: Field | None = None
         """What it prints, where a special interpreter knows."""
+        self.chosen = ""
+        """The word that chose the last sub-command."""
+        self.path: tuple[str, ...] = ()
+        """The sub-commands."""
+        self.unlisted = False
+        """`chosen` is no listed sub-command, and the entry's `otherwise` says what that means."""
 
     @property
     def entry(self) -> Entry:
@@ -55,17 +65,21 @@ class Call:
         if scope in ("into", "into-tree"):
             self._into(kind, target, why, tree=scope == "into-tree")
             return
+        if scope == "parents":
+            for parent in parents_of(target, self.base, self.host.context):
+                self.touch(kind, parent, why=why)
+            return
         places = resolve(target, self.base, self.host.context, scope)
         if places is None:
             reason = "the path is not known beforehand"
-            self.host.note(kind, None, self.name, f"{why}: {reason}" if why else reason)
+            self.host.note(kind, None, self.name, f"{why}: {reason}" if why else reason, target)
         else:
             for place in places:
-                self.host.note(kind, place, self.name, why)
+                self.host.note(kind, place, self.name, why, target)
 
-    def effect(self, kind: Kind, detail: str = "") -> None:
-        """An effect without a place."""
-        self.host.note(kind, None, self.name, detail)
+    def effect(self, kind: Kind, detail: str = "", subject: Field | None = None) -> None:
+        """An effect without a place. `subject`: the word or text that it is about."""
+        self.host.note(kind, None, self.name, detail, subject)
 
     def doubt(self, reason: str) -> None:
         """An UNKNOWN effect."""
@@ -83,22 +97,10 @@ class Call:
         return None
 
     def _into(self, kind: Kind, target: Field, why: str, *, tree: bool) -> None:
-        """A destination: the target itself, unless it is surely a directory, and each source's name in it."""
+        """A destination of the other operands."""
         sources = [operand for operand in self.parsed.operands if operand is not target]
-        directory = target.text.endswith("/") or len(sources) > 1
-        scope = "tree" if tree else "path"
-        if not directory:
-            self.touch(kind, target, scope, why)
-            if tree:
-                return
-        for source in sources:
-            name = name_of(source)
-            if name.known and name.text in ("", ".", ".."):
-                self.touch(kind, target, "tree", why)
-            elif name.unknown:
-                self.touch(kind, target, "tree" if tree else "children", why)
-            else:
-                self.touch(kind, join(target, name), scope, why)
+        for path, scope in list(destinations(self, target, sources, tree=tree)):
+            self.touch(kind, path, scope, why)
 
     # --- applying the entry --------------------------------------------------------------------------
 
@@ -118,6 +120,10 @@ class Call:
                 return True
             chosen = parsed.operands[0]
             spec = entry.commands.get(chosen.text) if chosen.known else None
+            self.chosen = chosen.text if chosen.known else ""
+            self.unlisted = spec is None and chosen.known and bool(entry.spec.otherwise)
+            if self.unlisted:
+                return True
             if spec is None:
                 parsed.problems.append(
                     f"the sub-command {chosen.text} is not in the catalogue"
@@ -126,6 +132,7 @@ class Call:
                 )
                 return True
             self.chain.append(compile_entry(spec, entry))
+            self.path = (*self.path, chosen.text)
             fields = parsed.operands[1:]
             parsed.operands = []
 
@@ -142,7 +149,7 @@ class Call:
             for rule in entry.rules:
                 self._rule(rule, EMPTY)
         last = self.parsed
-        if not last.problems or not self.entry.commands:
+        if not self.unlisted and (not last.problems or not self.entry.commands):
             self._operands(last)
 
     def _wild(self, entry: Entry) -> None:
@@ -338,6 +345,8 @@ class Call:
                 return stem_of(subject)
             case "parent":
                 return parent_of(subject)
+            case "after:" | "after=":
+                return _after(subject, name[-1])
             case "last":
                 return self.parsed.operands[-1] if self.parsed.operands else None
             case _:
@@ -364,6 +373,9 @@ class Call:
         return doubt and any(parsed.wild for parsed in self.readings)
 
 
+_AFTER_WILDCARDS = re.compile(r"[^*?\])]*$")
+
+
 def _valued(parsed: Parsed, name: str, pattern: str, *, doubt: bool) -> bool:
     """Whether the option was given with a value that matches."""
     values = [given.value for given in parsed.options if name in given.option.names]
@@ -371,7 +383,15 @@ def _valued(parsed: Parsed, name: str, pattern: str, *, doubt: bool) -> bool:
 
 
 def _matches(value: Field, pattern: str, *, doubt: bool) -> bool:
-    return fnmatchcase(value.text, pattern) if value.known else doubt
+    if value.known:
+        return fnmatchcase(value.text, pattern)
+    if value.shape is Shape.PATTERN and pattern.startswith("*") and not wild(pattern[1:]):
+        ending = _AFTER_WILDCARDS.search(value.text)[0]  # type: ignore[index]
+        if ending.endswith(pattern[1:]):
+            return True
+        if not pattern.endswith(ending):
+            return False
+    return doubt
 
 
 def _certain(before: list[Slot], after: list[Slot], star: int | None, operands: list[Field], uncertain: int) -> bool:
@@ -380,6 +400,14 @@ def _certain(before: list[Slot], after: list[Slot], star: int | None, operands: 
         return False
     last = max(index for index, operand in enumerate(operands) if operand.many)
     return len(operands) - 1 - last >= len(after)
+
+
+def _after(subject: Field, sign: str) -> Field | None:
+    """The part after the first `sign`; None when there is none."""
+    before, found, _ = subject.text.partition(sign)
+    if found:
+        return subject.after(len(before) + 1)
+    return None if subject.known else UNKNOWN
 
 
 def _spoken(detail: Field | None) -> str:

@@ -7,10 +7,11 @@ import binascii
 import posixpath
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_cbx.effects.paths import name_of, parent_of
-from pytest_cbx.effects.values import EMPTY, TAME, UNKNOWN, UNKNOWN_MANY, Field, Shape, concat
+from pytest_cbx.effects.values import EMPTY, TAME, UNKNOWN, UNKNOWN_MANY, Field, Origin, Shape, concat
 
 if TYPE_CHECKING:
     from pytest_cbx.effects.interpreter import Call
@@ -34,6 +35,29 @@ def known_output(call: Call) -> Field:
         return TAME
     printer = _PRINTERS.get(call.name)
     return printer(call) if printer else UNKNOWN
+
+
+_DECODERS: dict[str, tuple[str, ...]] = {
+    "base64": ("-d", "--decode", "-D"), "base32": ("-d", "--decode"), "basenc": ("-d", "--decode"), "openssl": ("-d",),
+    "xxd": ("-r",), "gzip": ("-d",), "xz": ("-d",), "bzip2": ("-d",), "zstd": ("-d",), "gunzip": (), "zcat": (), "xzcat": (), "bzcat": (),
+    "uudecode": (), "rev": (), "tac": (), "tr": (), "rot13": (), "ascii2binary": (), "uncompress": (),
+}  # fmt: skip
+"""Programs that turn text which nobody can read into text, each with the options of which one is needed for that."""
+
+_CODED = re.compile(r"\\(?:x[0-9a-fA-F]|0?[0-7]{2,3}|u[0-9a-fA-F])")
+
+
+def traced(call: Call, output: Field, *, fetched: bool) -> Field:
+    """The output with its origin: that of its input, and what the program itself does."""
+    options = _DECODERS.get(call.name)
+    decoded = options is not None and (not options or any(word.text in options for word in call.fields) or call.given(*options))
+    if call.name in ("printf", "echo"):
+        decoded = any(_CODED.search(word.text) for word in call.fields)
+    given = call.host.stdin.origin if output.unknown else None
+    if not (fetched or decoded or given):
+        return output
+    origin = Origin(fetched=fetched, decoded=decoded) | given | output.origin
+    return replace(output, origin=replace(origin, split=False))
 
 
 def _decode(found: re.Match[str]) -> str:
@@ -111,17 +135,6 @@ def _realpath(call: Call) -> Field:
     return Field(posixpath.normpath(posixpath.join(call.base.text, operands[0].text)) + "\n")
 
 
-def _mktemp(call: Call) -> Field:
-    if call.parsed.options and not all(given.option.names[0] in ("-d", "--directory") for given in call.parsed.options):
-        return UNKNOWN
-    if not call.parsed.operands:
-        return Field("/tmp/tmp.*", Shape.PATTERN)
-    template = call.parsed.operands[0]
-    if not template.known:
-        return UNKNOWN
-    return Field(re.sub(r"X{3,}", "*", template.text), Shape.PATTERN)
-
-
 def _cat(call: Call) -> Field:
     operands = call.parsed.operands
     if call.parsed.options or any(operand.text != "-" for operand in operands):
@@ -152,5 +165,5 @@ def _seq(call: Call) -> Field:
 
 _PRINTERS: dict[str, Callable[[Call], Field]] = {
     "echo": _echo, "printf": _printf, "pwd": _pwd, "basename": _basename, "dirname": _dirname, "realpath": _realpath,
-    "mktemp": _mktemp, "cat": _cat, "tee": lambda call: call.host.stdin, "base64": _base64, "seq": _seq,
+    "cat": _cat, "tee": lambda call: call.host.stdin, "base64": _base64, "seq": _seq,
 }  # fmt: skip

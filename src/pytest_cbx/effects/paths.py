@@ -23,6 +23,9 @@ class Files(Protocol):
     def executable(self, path: str) -> bool:
         """Whether a regular file that may be executed is there."""
 
+    def directory(self, path: str) -> bool | None:
+        """Whether a directory is at an absolute path (through symbolic links); None when nothing is there."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
@@ -41,6 +44,9 @@ class Context:
 _DISCARDS = re.compile(r"^/dev/(?:null|zero|full|u?random|tty|stdin|stdout|stderr|fd/\d+)$")
 _CLASS = re.compile(r"\[[!^]?\]?[^\]]*\]")
 _EXTENDED = re.compile(r"[?*+@!]\([^()]*\)")
+_BRACES = re.compile(r"\{[^{}/]*\}")
+_CROSSING = re.compile(r"[^/]*\{[^{}]*/.*", re.DOTALL)
+"""Braces around a `/`: what stands from that segment on may be anything."""
 
 
 def is_stream(text: str) -> bool:
@@ -61,11 +67,19 @@ def normal(path: str, cwd: str, workspace: str) -> str:
 
 
 def widen(pattern: str) -> str:
-    """A bash pattern with only `*`, `?` and `**` left; it matches at least what the bash pattern matches."""
+    """A bash pattern with only `*`, `?` and `**` left; it matches at least what the bash pattern matches.
+
+    Braces that reach a program (`prettier 'src/*.{js,ts}'`) are read as it would read them.
+    """
     before = None
     while before != pattern:
         before, pattern = pattern, _EXTENDED.sub("*", pattern)
     pattern = _CLASS.sub("?", pattern)
+    while before != pattern:
+        before, pattern = pattern, _BRACES.sub("*", pattern)
+    crossing = _CROSSING.search(pattern)
+    if crossing:
+        pattern = pattern[: crossing.start()] + "**"
     return "/".join(part if part == "**" else re.sub(r"\*{2,}", "*", part) for part in pattern.split("/"))
 
 

@@ -14,7 +14,7 @@ PLACED = frozenset(
 )
 """Kinds whose effects happen to a file."""
 
-_SCOPES = frozenset({"tree", "sources", "children", "glob", "into", "into-tree"})
+_SCOPES = frozenset({"tree", "sources", "children", "glob", "parents", "into", "into-tree"})
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 
 

@@ -6,7 +6,20 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from pytest_cbx.effects.special import awk, builtins, find, languages, node, sed, shells, variables, wrappers
+from pytest_cbx.effects.special import (
+    awk,
+    builtins,
+    copies,
+    find,
+    languages,
+    mktemp,
+    node,
+    npm_scripts,
+    sed,
+    shells,
+    variables,
+    wrappers,
+)
 from pytest_cbx.errors import InternalError
 
 if TYPE_CHECKING:
@@ -15,8 +28,8 @@ if TYPE_CHECKING:
 INTERPRETERS: Mapping[str, Callable[[Call], None]] = MappingProxyType(
     {
         **builtins.INTERPRETERS, **variables.INTERPRETERS, **wrappers.INTERPRETERS, **shells.INTERPRETERS,
-        **languages.INTERPRETERS, **node.INTERPRETERS,
-        "find": find.find, "sed": sed.sed, "awk": awk.awk,
+        **languages.INTERPRETERS, **node.INTERPRETERS, **copies.INTERPRETERS, **npm_scripts.INTERPRETERS,
+        "mktemp": mktemp.mktemp, "find": find.find, "sed": sed.sed, "awk": awk.awk,
     }
 )  # fmt: skip
 """By the name that entries use."""

@@ -1,0 +1,66 @@
+"""Where `cp`, `mv`, `ln` and their like put things: at the destination, or in it when it is a directory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from pytest_cbx.effects.model import Kind
+from pytest_cbx.effects.paths import join, name_of, resolve
+from pytest_cbx.effects.seen import changes
+from pytest_cbx.effects.values import Field
+
+if TYPE_CHECKING:
+    from pytest_cbx.effects.interpreter import Call
+
+_MAKERS = frozenset({"mkdir", "install"})
+"""Programs that create directories."""
+
+Target = tuple[Field, str]
+"""A path and the scope in which it is changed."""
+
+
+def destinations(
+    call: Call, target: Field, sources: Sequence[Field], *, tree: bool, directory: bool = False
+) -> Iterator[Target]:
+    """What `program SOURCE… TARGET` changes: the target itself, unless it is surely a directory, and each source's name in it.
+
+    `tree`: whole trees are put there. `directory`: the target is surely a directory (`-t`).
+    """
+    scope = "tree" if tree else "path"
+    directory = directory or len(sources) > 1 or (not tree and target.known and target.text.endswith("/"))
+    there = None if directory else _is_directory(call, target)
+    if there is False:
+        yield target, scope
+        return
+    if there is None and not directory:
+        yield target, scope
+        if tree:
+            return
+    for source in sources:
+        name = name_of(source)
+        if name.known and name.text in ("", ".", ".."):
+            yield target, "tree"
+        elif name.unknown:
+            yield target, "tree" if tree else "children"
+        else:
+            yield join(target, name), scope
+
+
+def _is_directory(call: Call, target: Field) -> bool | None:
+    """Whether the target is a directory when the program runs; None where that cannot be told."""
+    if target.known and name_of(target).text in (".", ".."):
+        return True
+    places = resolve(target, call.base, call.host.context, "path") or () if target.known else ()
+    if len(places) != 1:
+        return None
+    path = places[0].path
+    before = [effect for effect in call.host.record.effects() if changes(effect, path)]
+    if before:
+        last = before[-1]
+        made = last.kind is Kind.CREATE and last.program in _MAKERS and last.place == places[0]
+        return True if made else None
+    files = call.host.context.files
+    if files is None:
+        return None
+    return files.directory(path if path.startswith("/") else f"{call.host.context.workspace.rstrip('/')}/{path}")
