@@ -74,7 +74,7 @@ def widen(pattern: str) -> str:
     before = None
     while before != pattern:
         before, pattern = pattern, _EXTENDED.sub("*", pattern)
-    pattern = _CLASS.sub("?", pattern)
+    before, pattern = None, _CLASS.sub("?", pattern)
     while before != pattern:
         before, pattern = pattern, _BRACES.sub("*", pattern)
     crossing = _CROSSING.search(pattern)
