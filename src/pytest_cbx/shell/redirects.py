@@ -37,6 +37,12 @@ def redirect(source: Source, pos: int) -> tuple[Redirect | Heredoc, int] | None:
         return heredoc(source, target, operator, descriptor, pos)
     if not words.starts_word(source.text, target):
         raise Lost(f"a redirect {operator} without a target")
+    if operator in ("<&", ">&") and source.text[target] == "-":
+        # Bash's lexer takes the dash alone: `<&-b` closes the descriptor, and `b` is a word of the command.
+        dash = Word(parts=(Literal(text="-", quoted=False),), span=source.span(target, target + 1))
+        return Redirect(
+            operator=operator, target=dash, descriptor=descriptor, span=source.span(pos, target + 1)
+        ), target + 1
     style = words.VALUE if operator == "<<<" else words.ARGUMENT
     word, end = words.word(source, target, style)
     return Redirect(operator=operator, target=word, descriptor=descriptor, span=source.span(pos, end)), end
