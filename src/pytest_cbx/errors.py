@@ -64,6 +64,10 @@ class SpawnError(CbxError):
     """An instance could not be started."""
 
 
+class CommandDenied(CbxError):
+    """A command was refused because of what its text shows; nothing of it ran."""
+
+
 class CommandTimeout(CbxError, TimeoutError):
     """A command ran longer than its deadline and was stopped."""
 

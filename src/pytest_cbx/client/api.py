@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pluggy
 
+from pytest_cbx.client.denial import refuse
 from pytest_cbx.client.jobs import Job, Site, plan, prepare
 from pytest_cbx.client.outcome import Outcome
 from pytest_cbx.client.runner import Capture, Runner
+from pytest_cbx.config import values
 from pytest_cbx.config.model import CommandConfig, Priority, Settings
 from pytest_cbx.errors import UsageError
 from pytest_cbx.plan.model import Claim
@@ -56,6 +58,7 @@ class Cbx:
         locks: Sequence[str] = (),
         tier: Tier | None = None,
         trust: bool = False,
+        allow: Sequence[str] = (),
         timeout: float | None = None,
         retries: int = 0,
         cpus: float | None = None,
@@ -77,6 +80,7 @@ class Cbx:
             locks=tuple(locks),
             tier=tier,
             trust=trust,
+            allow=_rules(allow),
             timeout=timeout,
             retries=retries,
             cpus=cpus,
@@ -128,8 +132,14 @@ class Cbx:
 
     def _run(self, configs: Sequence[CommandConfig], *, fail_fast: bool) -> list[Outcome]:
         jobs = self._prepare(configs)
-        if not jobs:
-            return []
+        refused = refuse(jobs, self._settings.deny)
+        allowed = [job for job in jobs if job.request.name not in refused]
+        ended = self._run_allowed(allowed, fail_fast=fail_fast) if allowed else {}
+        outcomes = {**refused, **ended}
+        return [outcomes[job.request.name] for job in jobs]
+
+    def _run_allowed(self, jobs: Sequence[Job], *, fail_fast: bool) -> dict[str, Outcome]:
+        """The outcomes of these, by name."""
         runner = self._connect()
         ids = runner.submit(jobs, plan(jobs, slots=runner.welcome.jobs), capture=Capture.SEPARATE, fail_fast=fail_fast)
         outcomes: dict[int, Outcome] = {}
@@ -141,7 +151,15 @@ class Cbx:
             # Ctrl-C, a test's time-out: nobody will ask for these outcomes any more.
             runner.cancel(ids, "the caller was interrupted")
             raise
-        return [outcomes[number] for number in ids]
+        return {job.request.name: outcomes[number] for number, job in zip(ids, jobs, strict=True)}
+
+
+def _rules(names: Sequence[str]) -> tuple[str, ...]:
+    try:
+        return values.rules(list(names))
+    except values.Wrong as error:
+        fault = error.faults[0]
+        raise UsageError(f"allow {fault.message}" + (f" ({fault.hint})" if fault.hint else "")) from error
 
 
 def _short(command: str) -> str:

@@ -26,7 +26,7 @@ from pytest_cbx.plan.claims import claims_of, place_of
 from pytest_cbx.plan.estimate import needed_cpus, needed_memory
 from pytest_cbx.plan.model import Claim, Domain, Mode, Plan, Request
 from pytest_cbx.safety import assess
-from pytest_cbx.shell.reader import read
+from pytest_cbx.shell.both import read_both
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +130,7 @@ def _draft(
     command: CommandConfig, effects: Effects, site: Site, settings: Settings, *, folder: Path, most: float
 ) -> Job:
     directory = _directory(command, folder)
-    assessment = assess(effects, declared=command.tier, trust=command.trust)
+    assessment = assess(effects, text=command.run, declared=command.tier, trust=command.trust)
     claims = claims_of(
         effects,
         workspace=str(site.base),
@@ -172,12 +172,12 @@ def _predict(
     if not effects.consulted:
         return effects
     # It depends on files, so its text alone is no key to a cache.
-    return analyse(read(text), dataclasses.replace(_context(cwd, workspace, environment), files=files))
+    return analyse(read_both(text), dataclasses.replace(_context(cwd, workspace, environment), files=files))
 
 
 @lru_cache(maxsize=16384)
 def _predict_unseeing(text: str, cwd: str, workspace: str, environment: tuple[tuple[str, str], ...]) -> Effects:
-    return analyse(read(text), _context(cwd, workspace, environment))
+    return analyse(read_both(text), _context(cwd, workspace, environment))
 
 
 def _context(cwd: str, workspace: str, environment: tuple[tuple[str, str], ...]) -> Context:

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_cbx.errors import CbxError, CommandTimeout, LockTimeout, SpawnError
+from pytest_cbx.errors import CbxError, CommandDenied, CommandTimeout, LockTimeout, SpawnError
 from pytest_cbx.tier import Tier
 
 TAIL_LINES = 40
@@ -36,7 +36,7 @@ class Outcome:
     """As a shell shows it: 128+n for signal n; None when it never ran."""
     signal: int = 0
     cause: str = ""
-    """`exit`, `signal`, `timeout`, `memory`, `cancelled`, `start-failed`; empty when it never ran."""
+    """`exit`, `signal`, `timeout`, `memory`, `cancelled`, `start-failed`, `denied`; empty when it never ran."""
     reason: str = ""
     """For people; empty when it passed, or failed by its own exit code."""
     stdout: str = ""
@@ -120,6 +120,8 @@ def error_of(*, status: str, cause: str, reason: str, name: str) -> CbxError | N
         return CommandTimeout(message)
     if cause == "start-failed":
         return SpawnError(message)
+    if cause == "denied":
+        return CommandDenied(message)
     if cause in ("memory", "cancelled") or status in ("cancelled", "skipped"):
         return CbxError(message)
     return None

@@ -21,6 +21,7 @@ GENERAL: Readers = {
     "jobs": values.whole(0),
     "policy": values.choice(Policy),
     "discover": values.discover,
+    "deny": values.deny,
 }
 
 INSTANCES: Readers = {
@@ -82,6 +83,7 @@ def command(memory_total: Callable[[], int]) -> Readers:
         "locks": values.locks,
         "tier": values.tier,
         "trust": values.boolean,
+        "allow": values.rules,
         "timeout": values.seconds,
         "retries": values.whole(0, values.RETRIES_MAX),
         "priority": values.choice(Priority),

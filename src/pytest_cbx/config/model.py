@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 
+from pytest_cbx.severity import Severity
 from pytest_cbx.tier import Tier
 
 MEGABYTE = 1024 * 1024
@@ -136,6 +137,8 @@ class CommandConfig:
     """None for `auto`."""
     trust: bool = False
     """Allows a `tier` laxer than the one the text gives."""
+    allow: tuple[str, ...] = ()
+    """Rules whose findings do not keep it from running, whatever `Settings.deny` says."""
     timeout: float | None = None
     """Seconds; None takes `timeouts.command`."""
     retries: int = 0
@@ -164,6 +167,8 @@ class Settings:
     """0: from the machine's capacity."""
     policy: Policy = Policy.CRITICAL_PATH
     discover: bool = False
+    deny: Severity | None = None
+    """A command with such a finding, or a graver one, is refused before anything runs. None for `off`."""
     rollback: Rollback = Rollback.AUTO
     """Of commands that say nothing; no key of the file, only `override` sets it."""
     instances: Instances = Instances()

@@ -8,6 +8,7 @@ from typing import Any
 from pytest_cbx.config import keys, values
 from pytest_cbx.config.model import Isolation, Policy, Rollback, Settings
 from pytest_cbx.errors import UsageError
+from pytest_cbx.severity import Severity
 
 _READERS: keys.Readers = {
     "jobs": values.whole(0),
@@ -16,6 +17,7 @@ _READERS: keys.Readers = {
     "policy": values.choice(Policy),
     "timeout": values.seconds,
     "discover": values.discover,
+    "deny": values.deny,
 }
 
 
@@ -28,6 +30,7 @@ def override(
     policy: Policy | str | None = None,
     timeout: float | str | None = None,
     discover: bool | None = None,
+    deny: Severity | str | None = None,
 ) -> Settings:
     """`settings` with the given options in place of what the file says; None leaves the file's word.
 
@@ -41,6 +44,7 @@ def override(
         "policy": policy,
         "timeout": timeout,
         "discover": discover,
+        "deny": deny,
     }
     complaints: list[str] = []
     found: dict[str, Any] = {}
@@ -73,7 +77,7 @@ def _apply(settings: Settings, found: dict[str, Any]) -> Settings:
 
 def _plain(option: str, value: object) -> object:
     """The value as the file would have it: enums by their word, a number written as text as a number."""
-    if isinstance(value, Isolation | Rollback | Policy):
+    if isinstance(value, Isolation | Rollback | Policy | Severity):
         return value.value
     if (
         option == "jobs"

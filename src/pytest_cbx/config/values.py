@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import TypeAlias, TypeVar
 
 from pytest_cbx.config import units
+from pytest_cbx.severity import RULES, Severity
 from pytest_cbx.tier import Tier
 
 T = TypeVar("T")
@@ -327,6 +328,31 @@ def tier(value: object) -> Tier | None:
     close = get_close_matches(value.upper(), spellings, n=1, cutoff=0.5) if isinstance(value, str) else []
     words = ", ".join(f'"{word}"' for word in known)
     raise wrong(f"must be one of {words}, not {kind(value)}", f'did you mean "{spellings[close[0]]}"?' if close else "")
+
+
+def deny(value: object) -> Severity | None:
+    """A severity; None for "off"."""
+    known = ["off", *(member.value for member in Severity)]
+    if isinstance(value, str) and value in known:
+        return None if value == "off" else Severity(value)
+    words = ", ".join(f'"{word}"' for word in known)
+    close = get_close_matches(value.lower(), known, n=1, cutoff=0.6) if isinstance(value, str) else []
+    raise wrong(f"must be one of {words}, not {kind(value)}", f'did you mean "{close[0]}"?' if close else "")
+
+
+def rule(value: object) -> str:
+    """The name of a rule of findings."""
+    found = text(value)
+    if found not in RULES:
+        close = get_close_matches(found.lower(), RULES, n=1, cutoff=0.6)
+        hint = f'did you mean "{close[0]}"?' if close else f"known: {', '.join(RULES)}"
+        raise wrong(f"must be the name of a rule of findings, not {kind(value)}", hint)
+    return found
+
+
+def rules(value: object) -> tuple[str, ...]:
+    """Names of rules, each once."""
+    return tuple(dict.fromkeys(texts(value, rule)))
 
 
 def environment(value: object) -> Mapping[str, str]:

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pytest_cbx.effects import catalogue, outputs, redirects, scripts
+from pytest_cbx.effects import catalogue, outputs, readings, redirects, scripts
 from pytest_cbx.effects.facts import Sign
 from pytest_cbx.effects.grammar import Entry, compile_entry
 from pytest_cbx.effects.interpreter import Call
@@ -15,7 +15,6 @@ from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.paths import resolve
 from pytest_cbx.effects.special import interpreter_named
 from pytest_cbx.effects.values import UNKNOWN, Field
-from pytest_cbx.shell.reader import read
 
 if TYPE_CHECKING:
     from pytest_cbx.effects.walker import Walker
@@ -60,7 +59,7 @@ def run(walker: Walker, fields: list[Field], *, operands: int = 0, direct: bool 
 def program(walker: Walker, name: str, arguments: list[Field], *, operands: int = 0, searched: bool = False) -> Field:
     """Run a program by its base name."""
     spec = catalogue.program(name)
-    if spec is None and name.startswith("git-") and _is_git_command(name[4:]):
+    if name.startswith("git-") and _is_git_command(name):
         return program(walker, "git", [Field(name[4:]), *arguments], searched=searched)
     reason = catalogue.unclassifiable().get(name) if spec is None else None
     walker.program(name, known=spec is not None or reason is not None, searched=searched)
@@ -78,8 +77,8 @@ def _unlisted(name: str, reason: str | None) -> str:
 
 
 def _is_git_command(name: str) -> bool:
-    git = catalogue.program("git")
-    return git is not None and name in compile_entry(git).commands
+    """Whether `git-NAME` is an entry that counts as `git NAME`, with all that git does first."""
+    return catalogue.is_listed(name)
 
 
 def entry(walker: Walker, name: str, arguments: list[Field], found: Entry, *, operands: int = 0) -> Field:
@@ -96,6 +95,9 @@ def entry(walker: Walker, name: str, arguments: list[Field], found: Entry, *, op
     if not goes_on:
         return UNKNOWN
     call.apply()
+    for above in call.chain[:-1]:
+        if above.code:
+            interpreter_named(above.code)(call)
     code = call.entry.spec.otherwise if call.unlisted else call.entry.code
     if code:
         interpreter_named(code)(call)
@@ -150,7 +152,7 @@ def _alias(walker: Walker, name: str, fields: list[Field]) -> Field:
     words = " ".join([text, *(shlex.quote(field.text) for field in fields[1:])])
     walker.active.append((name, -1))
     with walker.nested():
-        output = walker.script(read(words))
+        output = readings.walk(walker, walker.read(words))
     walker.active.pop()
     return output
 
@@ -165,11 +167,11 @@ def run_text(walker: Walker, text: Field, by: str, *, isolated: bool, positional
     if walker.depth >= DEEPEST:
         walker.doubt("commands within commands, too deep to follow", by)
         return UNKNOWN
-    script = read(text.text)
+    reading = walker.read(text.text)
     walker.record.word = text.span or walker.record.word
     with walker.nested():
         if not isolated:
-            return walker.script(script)
+            return readings.walk(walker, reading)
         arguments = None if any(field.many for field in positional) else tuple(positional)
         with walker.fork(walker.state.process(arguments)):
-            return walker.script(script)
+            return readings.walk(walker, reading)

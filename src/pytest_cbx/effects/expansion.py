@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from pytest_cbx.effects.state import NUMBERS, State
 from pytest_cbx.effects.values import (
     EMPTY,
+    GIVEN,
     TAME,
     UNKNOWN,
     UNKNOWN_MANY,
     Field,
+    Origin,
     Shape,
     Variable,
     concat,
@@ -47,6 +50,10 @@ class Host(Protocol):
     """What the expansions need of the walker."""
 
     @property
+    def own_text(self) -> bool:
+        """Whether what is walked stands in the command's own text, so that its spans count."""
+
+    @property
     def state(self) -> State:
         """The shell's state at this point."""
 
@@ -77,8 +84,10 @@ class Expander:
     def words(self, words: Sequence[Word]) -> list[Field]:
         """All arguments that the words expand to."""
         fields: list[Field] = []
+        own = self.host.own_text
         for word in words:
-            fields.extend(self.word(word))
+            found = self.word(word)
+            fields.extend([field.at(word.span) for field in found] if own else found)
         return fields
 
     def word(self, word: Word) -> list[Field]:
@@ -154,7 +163,8 @@ class Expander:
     def _split(self, value: Field, fields: list[Field], current: list[Field]) -> list[Field]:
         """Split an unquoted value; complete fields go to `fields`, the rest is the new current field."""
         if value.unknown:
-            return [*current, Field(value.text, Shape.UNKNOWN, True)]
+            origin = replace(value.origin or Origin(), split=True)
+            return [*current, Field(value.text, Shape.UNKNOWN, True, value.span, origin)]
         separators = self.host.state.variables.get("IFS", Field(" \t\n"))
         if not isinstance(separators, Field) or not separators.known:
             return [*current, UNKNOWN_MANY]
@@ -256,9 +266,9 @@ class Expander:
             return _scalar(value)
         if name.isdigit() and name != "0":
             if state.positional is None:
-                return UNKNOWN
+                return GIVEN
             return state.positional[int(name) - 1] if int(name) <= len(state.positional) else EMPTY
-        return TAME if name in NUMBERS else UNKNOWN
+        return TAME if name in NUMBERS else GIVEN
 
     def _positional(self, node: Parameter) -> list[Field]:
         values = self.host.state.positional
@@ -341,12 +351,12 @@ class Expander:
         empty = value.known and not value.text
         use_argument = empty and (operator[0] == ":" or not is_set)
         if operator[-1] == "?":
-            return value
+            return _if_empty(value, None)
         if operator[-1] == "+":
             if not value.known and value.shape is not Shape.PATTERN:
                 return UNKNOWN
             return EMPTY if use_argument else argument
-        result = argument if use_argument else value
+        result = argument if use_argument else _if_empty(value, argument.text if argument.known else None)
         if operator[-1] == "=":
             self.host.assign(node.name, result)
         return result
@@ -359,6 +369,13 @@ _CASES: dict[str, Callable[[str], str]] = {
     ",": lambda text: text[:1].lower() + text[1:],
     ",,": str.lower,
 }
+
+
+def _if_empty(value: Field, text: str | None) -> Field:
+    """The value, where nothing from outside can make it empty: the text stands in for it then, or (None) the shell stops."""
+    if value.origin is None or value.origin.if_empty is None:
+        return value
+    return replace(value, origin=replace(value.origin, if_empty=text))
 
 
 def _scalar(value: Variable) -> Field:

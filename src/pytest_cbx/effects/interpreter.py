@@ -8,10 +8,13 @@ from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from pytest_cbx.effects.catalogue import EntrySpec, program
 from pytest_cbx.effects.destinations import destinations
 from pytest_cbx.effects.grammar import Entry, Given, Option, Parsed, Slot, compile_entry, parse
 from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.paths import is_stream, join, name_of, parent_of, parents_of, resolve, stem_of
+from pytest_cbx.effects.pathspecs import pathspecs
+from pytest_cbx.effects.repository import Repository, parts
 from pytest_cbx.effects.rules import PLACED, Condition, Rule
 from pytest_cbx.effects.values import EMPTY, UNKNOWN, Field, Shape, concat, wild
 
@@ -23,7 +26,8 @@ class Call:
     """One use of a program: its entry (chain), its words, and where its effects go."""
 
     __slots__ = (
-        "assigned", "base", "chain", "chosen", "fields", "host", "name", "output", "parsed", "path", "readings", "unlisted"
+        "assigned", "base", "chain", "chosen", "fields", "host", "name", "output", "parsed", "path", "readings", "repository",
+        "unlisted",
     )  # fmt: skip
 
     def __init__(self, host: Walker, name: str, fields: list[Field], entry: Entry) -> None:
@@ -49,6 +53,8 @@ class Call:
         """The sub-commands."""
         self.unlisted = False
         """`chosen` is no listed sub-command, and the entry's `otherwise` says what that means."""
+        self.repository: Repository | None = None
+        """Where git works, once it was asked for."""
 
     @property
     def entry(self) -> Entry:
@@ -64,6 +70,16 @@ class Call:
             return
         if scope in ("into", "into-tree"):
             self._into(kind, target, why, tree=scope == "into-tree")
+            return
+        if scope == "git":
+            for part, within in parts(self, target):
+                self.touch(kind, part, within, why)
+            if kind is not Kind.READ and target.text != "work":
+                self.effect(Kind.STATE, "the repository")
+            return
+        if scope == "pathspec":
+            for path, within in pathspecs(self, target):
+                self.touch(kind, path, within, why)
             return
         if scope == "parents":
             for parent in parents_of(target, self.base, self.host.context):
@@ -89,6 +105,10 @@ class Call:
         """Whether an option was given, at any level of sub-commands."""
         return any(parsed.given(*names) for parsed in self.readings)
 
+    def surely(self, *names: str) -> bool:
+        """Whether an option was given and not taken back by a later one."""
+        return any(name in parsed.names - parsed.negated for parsed in self.readings for name in names)
+
     def value(self, *names: str) -> Field | None:
         """The value of an option, the innermost level first."""
         for parsed in reversed(self.readings):
@@ -113,13 +133,15 @@ class Call:
             self.readings.append(parsed)
             self.parsed = parsed
             if parsed.quits and not parsed.problems:
-                return False
-            if not entry.commands:
+                # Where sub-commands have help words, the options before still count: git's may name what shows the help.
+                parsed.operands = []
+                return entry.help is not None
+            if not entry.commands and not entry.spec.externals:
                 return True
             if not parsed.operands:
                 return True
             chosen = parsed.operands[0]
-            spec = entry.commands.get(chosen.text) if chosen.known else None
+            spec = self._subcommand(entry, chosen.text) if chosen.known else None
             self.chosen = chosen.text if chosen.known else ""
             self.unlisted = spec is None and chosen.known and bool(entry.spec.otherwise)
             if self.unlisted:
@@ -131,10 +153,16 @@ class Call:
                     else "the sub-command is not known beforehand"
                 )
                 return True
-            self.chain.append(compile_entry(spec, entry))
-            self.path = (*self.path, chosen.text)
+            below = compile_entry(spec, entry)
             fields = parsed.operands[1:]
             parsed.operands = []
+            if fields and fields[0].known and fields[0].text in (entry.help or ()) and fields[0].text not in below.options:
+                return True
+            self.chain.append(below)
+            self.path = (*self.path, chosen.text)
+
+    def _subcommand(self, entry: Entry, name: str) -> EntrySpec | None:
+        return entry.commands.get(name) or (program(f"{self.name}-{name}") if entry.spec.externals else None)
 
     def apply(self) -> None:
         """Note all effects that the entries' data gives."""
@@ -368,7 +396,9 @@ class Call:
             candidates = [subject] if subject is not EMPTY else operands
             return any(_matches(candidate, pattern, doubt=doubt) for candidate in candidates)
         for parsed in self.readings:
-            if name in parsed.names and (pattern is None or _valued(parsed, name, pattern, doubt=doubt)):
+            if name not in parsed.names or (name in parsed.negated and not doubt):
+                continue
+            if pattern is None or _valued(parsed, name, pattern, doubt=doubt):
                 return True
         return doubt and any(parsed.wild for parsed in self.readings)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from pytest_cbx.effects.facts import Assigned, Fact, Invocation
+from pytest_cbx.effects.values import Origin
 from pytest_cbx.shell.nodes import Span
 
 
@@ -87,7 +89,9 @@ class Effect:
     detail: str = ""
     """For people: why, e.g. "sed -i edits in place"."""
     span: Span | None = None
-    """Where in the command's text."""
+    """Where in the command's text: the word or redirect that says so, else the program's name, else the command."""
+    origin: Origin | None = None
+    """Of the path, or of the text that is run, where it is not the command's own word."""
 
 
 class Weight(Enum):
@@ -149,6 +153,13 @@ class Effects:
     """Patterns that the shell itself expands: what matches them is read, whatever becomes of the names."""
     consulted: tuple[str, ...] = ()
     """Files whose text these facts depend on (or would, could they be seen): paths as in `Place`, all in the workspace."""
+    facts: tuple[Fact, ...] = ()
+    invocations: tuple[Invocation, ...] = ()
+    """Every call of a program that the text shows, in order; a loop's as often as it was followed."""
+    assigned: tuple[Assigned, ...] = ()
+    """Every variable that the text sets."""
+    differences: tuple[str, ...] = ()
+    """Sentences about what the second reader sees differently from the reader of record."""
 
     @property
     def unknown(self) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pytest_cbx.effects.listings import LISTERS
 from pytest_cbx.effects.paths import name_of, parent_of
 from pytest_cbx.effects.values import EMPTY, TAME, UNKNOWN, UNKNOWN_MANY, Field, Origin, Shape, concat
 
@@ -33,7 +34,7 @@ def known_output(call: Call) -> Field:
         return EMPTY
     if call.name in _TAME:
         return TAME
-    printer = _PRINTERS.get(call.name)
+    printer = _PRINTERS.get(call.name) or LISTERS.get(call.name)
     return printer(call) if printer else UNKNOWN
 
 
@@ -80,6 +81,8 @@ def _echo(call: Call) -> Field:
     for index, word in enumerate(words):
         pieces.extend([Field(" "), word] if index else [word])
     text = concat(pieces) if pieces else EMPTY
+    if len(words) == 1 and words[0].shape is Shape.PATTERN and not re.search(r"\s", text.text):
+        return text
     if not text.known or text.many:
         return UNKNOWN
     printed = _ESCAPE.sub(_decode, text.text) if escapes else text.text
@@ -88,6 +91,8 @@ def _echo(call: Call) -> Field:
 
 def _printf(call: Call) -> Field:
     words = [word for word in call.fields if not (word.known and word.text == "--")]
+    if len(words) == 2 and words[0].text in ("%s\\n", "%s\\0") and words[1].shape is Shape.PATTERN:
+        return words[1]
     if not words or not all(word.known for word in words) or words[0].text == "-v":
         return UNKNOWN
     pattern, arguments = words[0].text, [word.text for word in words[1:]]

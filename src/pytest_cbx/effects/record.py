@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pytest_cbx.effects.facts import Assigned, Fact, Invocation, Sign
 from pytest_cbx.effects.grammar import Entry
 from pytest_cbx.effects.model import Duration, Effect, Effects, Estimate, Kind, Place, ProgramUse, Weight
+from pytest_cbx.effects.values import Field, Origin
 from pytest_cbx.shell.nodes import Span
 
 _WEIGHTS = {weight: rank for rank, weight in enumerate(Weight)}
@@ -13,26 +15,58 @@ _DURATIONS = {duration: rank for rank, duration in enumerate(Duration)}
 class Record:
     """Effects and programs in order of the text, each once; the heaviest program's estimate."""
 
-    __slots__ = ("_effects", "_estimate", "_programs", "consulted", "listed", "readable", "span")
+    __slots__ = (
+        "_effects", "_estimate", "_programs", "assigned", "consulted", "differences", "facts", "fetches", "invocations", "listed",
+        "readable", "span", "word"
+    )  # fmt: skip
 
     def __init__(self) -> None:
-        self._effects: dict[tuple[str, str, str, str, str], Effect] = {}
+        self._effects: dict[tuple[str, str, str, str, str, Origin | None], Effect] = {}
         self._programs: dict[str, ProgramUse] = {}
         self._estimate = Estimate()
         self.listed: dict[Place, None] = {}
         """Patterns that the shell expands, in order of the text."""
         self.consulted: dict[str, str] = {}
         """Files whose text counts, each with the program that takes it."""
+        self.differences: dict[str, None] = {}
+        """What the second reader sees differently."""
         self.readable = True
         self.span: Span | None = None
-        """Where the walk is."""
+        """Where the walk is: the simple or compound command."""
+        self.word: Span | None = None
+        """The name of the program whose effects are noted."""
+        self.facts: dict[Fact, None] = {}
+        self.invocations: list[Invocation] = []
+        self.assigned: list[Assigned] = []
+        self.fetches = 0
+        """How often a program was seen to talk to another host."""
 
-    def effect(self, kind: Kind, place: Place | None, program: str, detail: str) -> None:
-        """Note an effect at the current place of the text."""
+    def effect(
+        self, kind: Kind, place: Place | None, program: str, detail: str, *, span: Span | None = None, origin: Origin | None = None
+    ) -> None:  # fmt: skip
+        """Note an effect at `span`, by default at the program's name, else at the command."""
+        if kind is Kind.NETWORK:
+            self.fetches += 1
         where = (place.path, place.scope.value) if place is not None else ("", "")
-        key = (kind.value, *where, program, detail)
+        key = (kind.value, *where, program, detail, origin)
         if key not in self._effects:
-            self._effects[key] = Effect(kind=kind, place=place, program=program, detail=detail, span=self.span)
+            here = span or self.word or self.span
+            self._effects[key] = Effect(kind=kind, place=place, program=program, detail=detail, span=here, origin=origin)
+
+    def invocation(
+        self, program: str, words: tuple[Field, ...], *, path: tuple[str, ...] = (), operands: tuple[Field, ...] = (),
+        given: tuple[tuple[tuple[str, ...], Field | None], ...] = (),
+    ) -> None:  # fmt: skip
+        """Note a call of a program."""
+        self.invocations.append(
+            Invocation(
+                program=program, words=words, span=self.word or self.span, path=path, given=given, operands=operands
+            )
+        )
+
+    def sign(self, sign: Sign, program: str, span: Span | None = None) -> None:
+        """Note a sign."""
+        self.facts[Fact(sign=sign, program=program, span=span or self.word or self.span)] = None
 
     def program(self, name: str, *, conditional: bool, known: bool, searched: bool) -> None:
         """Note the use of a program. One that the shell surely searches for counts before all others."""
@@ -60,4 +94,6 @@ class Record:
         return Effects(
             effects=self.effects(), programs=tuple(self._programs.values()), estimate=self._estimate,
             readable=self.readable, listed=tuple(self.listed), consulted=tuple(self.consulted),
+            differences=tuple(self.differences),
+            facts=tuple(self.facts), invocations=tuple(self.invocations), assigned=tuple(self.assigned),
         )  # fmt: skip

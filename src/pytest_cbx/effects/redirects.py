@@ -60,7 +60,7 @@ def _file(walker: Walker, redirect: Redirect, program: str) -> None:
     if socket or (target.unknown and "/dev/tcp/".startswith(target.text[:9]) and target.text.startswith("/dev/")):
         walker.note(Kind.NETWORK, None, program, socket.group(1) if socket else "a redirect to a socket")
         return
-    touch(walker, kind, target, program, _DETAILS[kind])
+    touch(walker, kind, target.at(redirect.span) if walker.own_text else target, program, _DETAILS[kind])
 
 
 def touch(walker: Walker, kind: Kind, target: Field, program: str, detail: str) -> None:
@@ -69,7 +69,7 @@ def touch(walker: Walker, kind: Kind, target: Field, program: str, detail: str) 
         return
     places = resolve(target, walker.state.cwd, walker.context, "path")
     if places is None:
-        walker.note(kind, None, program, f"{detail} to a path that is not known beforehand")
+        walker.note(kind, None, program, f"{detail} to a path that is not known beforehand", target)
     else:
         for place in places:
-            walker.note(kind, place, program, detail)
+            walker.note(kind, place, program, detail, target)

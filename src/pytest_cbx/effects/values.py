@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import lru_cache
+
+from pytest_cbx.shell.nodes import Span
 
 
 class Shape(Enum):
@@ -19,13 +21,40 @@ class Shape(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where text comes from that its author could not, or would not, write down. Several may hold of one text."""
+
+    given: bool = False
+    """From outside the text: a variable that it does not set, an argument, a line that is read."""
+    fetched: bool = False
+    """From another host."""
+    decoded: bool = False
+    """From a decoder: `base64 -d`, `xxd -r`, `printf '\\x72'`."""
+    split: bool = False
+    """It stood outside quotes, so it may become several arguments, or none."""
+    if_empty: str | None = None
+    """The whole word should all that is `given` be empty; None where that cannot be told, or cannot happen."""
+
+    def __or__(self, other: Origin | None) -> Origin:
+        """What holds of a text made of both; `if_empty` is the maker's to tell."""
+        if other is None:
+            return self
+        return Origin(
+            self.given or other.given, self.fetched or other.fetched, self.decoded or other.decoded, self.split or other.split
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
 class Field:
-    """One argument of a program after the shell's expansions."""
+    """One argument of a program after the shell's expansions. Two are equal when the argument is, wherever it comes from."""
 
     text: str
     shape: Shape = Shape.KNOWN
     many: bool = False
     """It may become none or several arguments (an unquoted glob, an unquoted unknown value, `"$@"`)."""
+    span: Span | None = field(default=None, compare=False)
+    """Where its word stands in the command's text; None: in another text, or nowhere."""
+    origin: Origin | None = field(default=None, compare=False)
 
     @property
     def known(self) -> bool:
@@ -41,12 +70,18 @@ class Field:
 
     def after(self, count: int) -> Field:
         """The field without its first `count` characters, which must be known."""
-        return Field(self.text[count:], self.shape, self.many)
+        return Field(self.text[count:], self.shape, self.many, self.span, self.origin)
+
+    def at(self, span: Span) -> Field:
+        """The same, standing there."""
+        return Field(self.text, self.shape, self.many, span, self.origin)
 
 
 EMPTY = Field("")
 UNKNOWN = Field("", Shape.UNKNOWN)
 UNKNOWN_MANY = Field("", Shape.UNKNOWN, True)
+GIVEN = Field("", Shape.UNKNOWN, origin=Origin(given=True, if_empty=""))
+"""The value of a variable that the text does not set."""
 TAME = Field("*", Shape.PATTERN)
 """Some text without blanks and slashes: a number, a date, a host's name."""
 
@@ -66,14 +101,31 @@ def concat(pieces: list[Field]) -> Field:
     if len(pieces) == 1:
         return pieces[0]
     many = any(piece.many for piece in pieces)
+    span, origin = _span_of(pieces), _origin_of(pieces)
     if sum(len(piece.text) for piece in pieces) > LONGEST_TEXT:
-        return Field("", Shape.UNKNOWN, many)
+        return Field("", Shape.UNKNOWN, many, span, origin)
     if all(piece.shape is Shape.KNOWN for piece in pieces):
-        return Field("".join(piece.text for piece in pieces), Shape.KNOWN, many)
+        return Field("".join(piece.text for piece in pieces), Shape.KNOWN, many, span, origin)
     if any(piece.shape is Shape.UNKNOWN for piece in pieces):
-        return Field(_known_prefix(pieces), Shape.UNKNOWN, many)
+        return Field(_known_prefix(pieces), Shape.UNKNOWN, many, span, origin)
     text = "".join(piece.text if piece.shape is Shape.PATTERN else escape(piece.text) for piece in pieces)
-    return Field(text, Shape.PATTERN, many)
+    return Field(text, Shape.PATTERN, many, span, origin)
+
+
+def _span_of(pieces: list[Field]) -> Span | None:
+    spans = [piece.span for piece in pieces if piece.span is not None]
+    return Span(min(span.start for span in spans), max(span.end for span in spans)) if spans else None
+
+
+def _origin_of(pieces: list[Field]) -> Origin | None:
+    origins = [piece.origin for piece in pieces if piece.origin is not None]
+    if not origins:
+        return None
+    joined = Origin()
+    for origin in origins:
+        joined |= origin
+    texts = [piece.text if not piece.unknown else piece.origin and piece.origin.if_empty for piece in pieces]
+    return replace(joined, if_empty=None if None in texts else "".join(text or "" for text in texts))
 
 
 def _known_prefix(pieces: list[Field]) -> str:

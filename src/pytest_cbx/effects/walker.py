@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
-from pytest_cbx.effects import dispatch, redirects
+from pytest_cbx.effects import dispatch, redirects, writing
 from pytest_cbx.effects.catalogue import variable
 from pytest_cbx.effects.expansion import Expander
+from pytest_cbx.effects.facts import Assigned, Sign
 from pytest_cbx.effects.file_tests import files_tested
 from pytest_cbx.effects.grammar import Entry
+from pytest_cbx.effects.listings import together
 from pytest_cbx.effects.model import Kind, Place
 from pytest_cbx.effects.paths import Context, resolve
 from pytest_cbx.effects.record import Record
 from pytest_cbx.effects.seen import file_text
 from pytest_cbx.effects.state import State
 from pytest_cbx.effects.values import EMPTY, TAME, UNKNOWN, UNKNOWN_MANY, Field, Variable, concat
+from pytest_cbx.shell.both import Reading
 from pytest_cbx.shell.nodes import (
     AndOr,
     Arithmetic,
@@ -52,8 +56,10 @@ _NUMERIC = frozenset({"-eq", "-ne", "-lt", "-le", "-gt", "-ge"})
 class Walker:
     """One walk over one text."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, read: Callable[[str], Reading]) -> None:
         self.context = context
+        self.read = read
+        """Reads a text within the text."""
         self.state = State.start(context)
         self.stdin: Field = UNKNOWN
         self.record = Record()
@@ -74,9 +80,17 @@ class Walker:
 
     # --- what the other parts use ----------------------------------------------------------------------
 
-    def note(self, kind: Kind, place: Place | None, program: str, detail: str) -> None:
-        """Note an effect."""
-        self.record.effect(kind, place, program, detail)
+    @property
+    def own_text(self) -> bool:
+        """Whether what is walked stands in the command's own text, so that its spans count."""
+        return not self._nested
+
+    def note(self, kind: Kind, place: Place | None, program: str, detail: str, subject: Field | None = None) -> None:
+        """Note an effect. `subject`: the word that says on what."""
+        if subject is None:
+            self.record.effect(kind, place, program, detail)
+        else:
+            self.record.effect(kind, place, program, detail, span=subject.span, origin=subject.origin)
 
     def listed(self, pattern: Field) -> None:
         """Note that the shell expands a pattern."""
@@ -97,7 +111,10 @@ class Walker:
 
     def run(self, fields: list[Field]) -> Field:
         """Run a command given by its words; gives its output as far as known."""
-        return dispatch.run(self, fields)
+        word = self.record.word
+        output = dispatch.run(self, fields)
+        self.record.word = word
+        return output
 
     def run_text(self, text: Field, program: str, *, isolated: bool = True, positional: Sequence[Field] = ()) -> Field:
         """Run text with the shell: in this shell (`eval`), or in a process of its own (`isolated`)."""
@@ -151,7 +168,7 @@ class Walker:
         """Walk a command substitution."""
         with self.fork():
             output = self.script(body)
-        return Field(output.text.rstrip("\n")) if output.known else output
+        return replace(output, text=output.text.rstrip("\n")) if output.known else output
 
     def process(self, body: Script, reads_from: bool) -> Field:
         """Walk a process substitution."""
@@ -186,7 +203,7 @@ class Walker:
                 outputs.append(UNKNOWN)
             else:
                 outputs.append(self.command(statement.command))
-        return concat(outputs) if outputs else EMPTY
+        return together(outputs)
 
     def command(self, node: Command) -> Field:
         """Walk one command."""
@@ -194,8 +211,7 @@ class Walker:
         if self._steps > MOST_STEPS:
             self.doubt("the script is too long to follow")
             return UNKNOWN
-        if not self._nested:
-            self.record.span = node.span
+        self._stand(node)
         match node:
             case Simple():
                 return self._simple(node)
@@ -221,6 +237,11 @@ class Walker:
                 self.doubt(f"could not be read: {node.reason}")
                 return UNKNOWN
 
+    def _stand(self, node: Command) -> None:
+        """What is noted from here on belongs to this command."""
+        if not self._nested:
+            self.record.span, self.record.word = node.span, None
+
     def _compound(
         self, node: Group | Subshell | If | Loop | For | ArithmeticFor | Case | Conditional | Arithmetic
     ) -> Field:
@@ -234,6 +255,8 @@ class Walker:
             case If():
                 output = self._if(node)
             case Loop():
+                if writing.multiplies(node):
+                    self.record.sign(Sign.MULTIPLIES, "the loop")
                 output = self._loop(node.body, node.condition)
             case For():
                 output = self._for(node)
@@ -382,7 +405,7 @@ class Walker:
                 if value.many:
                     self._loop(node.body)
                     self.state.merge(before)
-        return concat(outputs) if outputs and not any(value.many for value in values) else UNKNOWN
+        return together(outputs) if outputs and not any(value.many for value in values) else UNKNOWN
 
     def _test(self, words: Sequence[Word]) -> None:
         values = [self.expander.one(word) for word in words]
@@ -401,6 +424,8 @@ class Walker:
 
     def _simple(self, node: Simple) -> Field:
         fields = self.expander.words(node.words)
+        self._stand(node)
+        writing.look(self, node.words, fields)
         name = fields[0].text.rsplit("/", 1)[-1] if fields and fields[0].known else ""
         with self.input(self.stdin):
             if not fields:
@@ -470,6 +495,7 @@ class Walker:
         for _, state in self.later:
             if array or state.variables.get(name) != value:
                 state.variables[name] = UNKNOWN
+        self.record.assigned.append(Assigned(name=name, value=value, span=self.record.word or self.record.span))
         if not array:
             self.state.variables[name] = value
         if temporary:

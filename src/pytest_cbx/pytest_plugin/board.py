@@ -12,6 +12,7 @@ from dataclasses import replace
 import pluggy
 import pytest
 
+from pytest_cbx.client.denial import never_ran, refusal, without_need
 from pytest_cbx.client.jobs import Job, Site, plan, prepare
 from pytest_cbx.client.outcome import Outcome, tail_of_file
 from pytest_cbx.client.runner import Capture, Runner, Watch
@@ -148,12 +149,19 @@ class Board:
             connected = helper.submit(self.connect)
             prepared = self.prepare(items)
         runner = connected.result()
-        for job in prepared:
-            refused = self._refusal(job)
-            if refused is None:
-                jobs.append(job)
-            else:
-                self._end(refused, by_name[job.config.name])
+        left = prepared
+        while left:
+            # Once more for those that need one which is listed after them, and does not start.
+            jobs = []
+            for job in left:
+                refused = self._refusal(job)
+                if refused is None:
+                    jobs.append(job)
+                else:
+                    self._end(refused, by_name[job.config.name])
+            if len(jobs) == len(left):
+                break
+            left = jobs
         if not jobs:
             return
         self.plan = plan(jobs, slots=self.slots)
@@ -169,18 +177,16 @@ class Board:
         self._running.update((number, by_name[job.config.name]) for number, job in zip(ids, jobs, strict=True))
 
     def _refusal(self, job: Job) -> Outcome | None:
-        """The outcome of a command that need not be started: a tool is missing, or what it needs did not pass."""
-        for need in job.config.needs:
-            earlier = self.outcomes.get(need)
-            if earlier is not None and not earlier.ok:
-                reason = f"needs {need}, which {earlier.status}" + (f": {earlier.reason}" if earlier.reason else "")
-                return _never_ran(job, "skipped", reason)
+        """The outcome of a command that is not started: it is denied, what it needs did not pass, or a tool is missing."""
+        refused = refusal(job, self.options.settings.deny) or without_need(job, self.outcomes)
+        if refused is not None:
+            return refused
         missing = missing_tools(job, os.environ)
         if not missing:
             return None
         plural = "s" if len(missing) > 1 else ""
         reason = f"tool{plural} not installed: {', '.join(missing)}"
-        return _never_ran(job, "failed" if self.options.strict else "skipped", reason)
+        return never_ran(job, "failed" if self.options.strict else "skipped", reason)
 
     # --- collecting --------------------------------------------------------------------------------------
 
@@ -243,8 +249,3 @@ class Board:
             return outcome
         tool = tool_not_found("\n".join(tail_of_file(outcome.log)[0]))
         return replace(outcome, status="skipped", reason=f"tool not installed: {tool}") if tool else outcome
-
-
-def _never_ran(job: Job, status: str, reason: str) -> Outcome:
-    request = job.request
-    return Outcome(name=request.name, command=request.text, tier=request.tier, status=status, reason=reason)

@@ -40,6 +40,11 @@ def add_options(parser: pytest.Parser) -> None:
         help="say what each command would touch and wait for; run nothing",
     )
     group.addoption(
+        "--cbx-deny",
+        metavar="SEVERITY",
+        help="refuse commands with a finding of this severity or a graver one: notice, warning or critical (off: none)",
+    )
+    group.addoption(
         "--cbx-strict",
         action="store_true",
         default=None,
@@ -52,6 +57,7 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("cbx_rollback", "auto, never, on-crash, on-failure or always", default="")
     parser.addini("cbx_report", "directory for events.jsonl, summary.json and trace.json", default="")
     parser.addini("cbx_explain", "explain instead of running", type="bool", default=False)
+    parser.addini("cbx_deny", "refuse commands with such a finding: notice, warning, critical or off", default="")
     parser.addini("cbx_strict", "a missing tool is a failure", type="bool", default=False)
 
 
@@ -113,11 +119,12 @@ def _settings(config: pytest.Config, file: Path | None, root: Path) -> Settings:
         from pytest_cbx.execute.machine import measure  # noqa: PLC0415
 
         settings = load_settings(file, workspace=root, memory_total=measure().memory)
-    jobs, isolation, rollback = (_text(config, name) for name in ("cbx_jobs", "cbx_isolation", "cbx_rollback"))
-    if jobs or isolation or rollback:
+    names = ("cbx_jobs", "cbx_isolation", "cbx_rollback", "cbx_deny")
+    jobs, isolation, rollback, deny = (_text(config, name) for name in names)
+    if jobs or isolation or rollback or deny:
         from pytest_cbx.config.override import override  # noqa: PLC0415
 
-        settings = override(settings, jobs=jobs, isolation=isolation, rollback=rollback)
+        settings = override(settings, jobs=jobs, isolation=isolation, rollback=rollback, deny=deny)
     return settings
 
 

@@ -61,10 +61,16 @@ def area_of(place: Place) -> Area:
         return Area.WORKSPACE
     if _HARMLESS_DEVICE.match(path):
         return Area.DEVICE
-    home = _HOME.match(path)
-    if home:
-        return _area_in_home(path[home.end() :].lstrip("/"), place.scope)
+    home = in_home(path)
+    if home is not None:
+        return _area_in_home(home, place.scope)
     return next((area for area, roots in _ABSOLUTE if _below(path, roots)), Area.ELSEWHERE)
+
+
+def in_home(path: str) -> str | None:
+    """What follows the home directory in a path as in `Place`; None where it does not lie in one."""
+    home = _HOME.match(path)
+    return path[home.end() :].lstrip("/") if home else None
 
 
 def _area_in_home(rest: str, scope: Scope) -> Area:

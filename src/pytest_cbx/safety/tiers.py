@@ -79,16 +79,16 @@ _HANDED = ("standard input", "text that it runs")
 _NAMED_BY_DETAIL = frozenset({Kind.NETWORK, Kind.BIND, Kind.KILL, Kind.STATE, Kind.SYSTEM})
 
 
-def assess(effects: Effects, *, declared: Tier | None = None, trust: bool = False) -> Assessment:
+def assess(effects: Effects, *, text: str = "", declared: Tier | None = None, trust: bool = False) -> Assessment:
     """The tier of a command, the reasons (strictest first, each once), and the findings.
 
     The strictest effect decides. `declared` is the tier that the configuration names (None for `auto`): a stricter one always
-    wins, a laxer one only with `trust`.
+    wins, a laxer one only with `trust`. `text`: the command, into which the findings' spans point.
     """
     graded = list(_graded(effects))
     tier = max((grade for grade, _ in graded), default=SAFE, key=lambda grade: grade.strictness)
     own = _ordered(graded)
-    findings = findings_of(effects)
+    findings = findings_of(effects, text)
     if declared is None or declared is tier:
         return Assessment(tier=tier, reasons=own, findings=findings)
     if declared > tier:
@@ -113,6 +113,9 @@ def _graded(effects: Effects) -> Iterator[tuple[Tier, str]]:
         yield SAFE, "it touches no file"
     if remote_code(effects):
         yield DANGEROUS, "it runs code that comes from another host"
+    # What only the second reader finds has effects of its own, which have their tier.
+    for sentence in effects.differences:
+        yield SAFE, sentence
 
 
 def tier_of(effect: Effect) -> Tier:
@@ -162,8 +165,10 @@ def spoken(place: Place) -> str:
 def remote_code(effects: Effects) -> bool:
     """Whether code that another host sends may be run: some program fetches, and another runs text that it is handed."""
     fetches = any(e.kind is Kind.NETWORK and e.program not in PACKAGE_TOOLS for e in effects.effects)
-    return fetches and any(
-        e.kind is Kind.EXECUTE and any(sign in e.detail for sign in _HANDED) for e in effects.effects
+    return any(
+        e.kind is Kind.EXECUTE
+        and ((fetches and any(sign in e.detail for sign in _HANDED)) or (e.origin is not None and e.origin.fetched))
+        for e in effects.effects
     )
 
 

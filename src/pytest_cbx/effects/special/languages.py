@@ -39,13 +39,13 @@ def python(call: Call) -> None:
     elif operands and operands[0].text != "-":
         _script(call, operands[0])
     else:
-        call.effect(Kind.EXECUTE, "runs the program on its standard input")
+        call.effect(Kind.EXECUTE, "runs the program on its standard input", call.host.stdin)
 
 
 def _code(call: Call, text: Field | None) -> None:
     if text is not None and text.known and text.text.strip() in ("", "pass", "0", "1", "..."):
         return
-    call.effect(Kind.EXECUTE, "runs program text that is not analysed")
+    call.effect(Kind.EXECUTE, "runs program text that is not analysed", text)
 
 
 def _module(call: Call, module: Field, arguments: list[Field]) -> None:
@@ -71,7 +71,24 @@ def language(call: Call) -> None:
     if operands and operands[0].text != "-":
         _script(call, operands[0])
     else:
-        call.effect(Kind.EXECUTE, "runs the program on its standard input")
+        call.effect(Kind.EXECUTE, "runs the program on its standard input", call.host.stdin)
 
 
-INTERPRETERS: dict[str, Callable[[Call], None]] = {"python": python, "language": language}
+def python_run(call: Call) -> None:
+    """`coverage run`, `uv run`: after `-m` a module with its arguments; else uv runs a command line and coverage a script."""
+    operands = call.parsed.operands
+    if not operands:
+        return
+    if call.given("-m", "--module"):
+        with call.process():
+            _module(call, operands[0], operands[1:])
+    elif call.entry.name.startswith("coverage"):
+        _script(call, operands[0])
+    elif call.given("-s", "--script", "--gui-script") or operands[0].text.endswith(".py"):
+        _script(call, operands[0])
+    else:
+        with call.process():
+            call.output = call.host.run(operands)
+
+
+INTERPRETERS: dict[str, Callable[[Call], None]] = {"python": python, "python-run": python_run, "language": language}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_cbx.effects.file_tests import files_tested
 from pytest_cbx.effects.model import Kind
-from pytest_cbx.effects.values import EMPTY, UNKNOWN, Field, concat
+from pytest_cbx.effects.values import EMPTY, GIVEN, UNKNOWN, Field, concat
 
 if TYPE_CHECKING:
     from pytest_cbx.effects.interpreter import Call
@@ -62,7 +63,7 @@ def read(call: Call) -> None:
     for operand in [*names, *([array] if array else [])]:
         host.expander.evaluated(operand)
         if operand.known:
-            host.assign(operand.text, UNKNOWN)
+            host.assign(operand.text, concat([GIVEN, replace(UNKNOWN, origin=host.stdin.origin)]))
         else:
             call.doubt("which variable it sets is not known beforehand")
 

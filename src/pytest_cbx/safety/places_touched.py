@@ -1,0 +1,123 @@
+"""Findings on where a command reads and writes: the system, keys, start-up files, disks, what lies outside the work tree."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from pytest_cbx.effects.model import WORKSPACE, Effect, Effects, Kind, Place
+from pytest_cbx.safety.model import Finding, Severity
+from pytest_cbx.safety.places import Area, area_of, in_home
+
+_WRITING = frozenset(
+    {Kind.OUTPUT, Kind.WRITE, Kind.APPEND, Kind.CREATE, Kind.DELETE, Kind.METADATA, Kind.DESTROY, Kind.SYSTEM}
+)
+_REMOVING = frozenset({Kind.DELETE, Kind.DESTROY})
+_EMPTYING = _REMOVING | {Kind.WRITE, Kind.OUTPUT}
+_READING = frozenset({Kind.READ})
+
+_DISK = re.compile(r"^/dev/(?:(?:sd|hd|vd|xvd|nvme|mmcblk|md|dm-|loop|disk|rdisk|nbd)[\w*?\[\]-]*|mapper/.+|disk/.+)$")
+_CARRIED_OUT = re.compile(
+    r"^(?:/etc/(?:cron[\w.]*|anacrontab|systemd|init\.d|rc\.local|rc\d?\.d|profile\.d|ld\.so\.preload|udev|pam\.d)"
+    r"|/(?:usr/)?lib/systemd|/var/spool/(?:cron|at)|/Library/Launch(?:Agents|Daemons))(?:/|$)"
+)
+_CARRIED_OUT_IN_HOME = re.compile(
+    r"^(?:\.config/(?:systemd|autostart)|Library/LaunchAgents|\.ssh/(?:authorized_keys2?|rc))(?:/|$)"
+)
+_GIT_HOOK = re.compile(r"(?:^|/)\.git/hooks/(?!.*\.sample$)[^/]+$")
+_HISTORY_IN_HOME = re.compile(
+    r"^\.(?:(?:bash|zsh|sh|ksh|python|node_repl|mysql|psql|sqlite|lesshst|rediscli)_?history|histfile|lesshst"
+    r"|local/share/fish/fish_history)$"
+)
+_LOG = re.compile(r"^/var/log(?:/|$)")
+_UPWARDS = re.compile(r"(?:^|[\s/=:>\"'])\.\.(?=/|[\s\"']|$)")
+_FAR_UPWARDS = re.compile(r"(?:^|[\s/=:<\"'])\.\./\.\.(?=/|[\s\"']|$)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rule:
+    """Speaks of an effect of one of `kinds` at a place that `fits`; `wrote` is what the text says there."""
+
+    name: str
+    severity: Severity
+    kinds: frozenset[Kind]
+    fits: Callable[[Place, Area, str], bool]
+    what: str
+
+
+def _rule(
+    name: str, severity: Severity, kinds: frozenset[Kind], fits: Callable[[Place, Area, str], bool], what: str
+) -> _Rule:
+    return _Rule(name=name, severity=severity, kinds=kinds, fits=fits, what=what)
+
+
+def _in(*areas: Area) -> Callable[[Place, Area, str], bool]:
+    return lambda place, area, wrote: area in areas
+
+
+def _all_of(place: Place, area: Area, wrote: str) -> bool:
+    return area is Area.ROOT or place == WORKSPACE
+
+
+def _disk(place: Place, area: Area, wrote: str) -> bool:
+    return _DISK.match(place.path) is not None
+
+
+def _carried_out(place: Place, area: Area, wrote: str) -> bool:
+    home = in_home(place.path)
+    return _CARRIED_OUT.match(place.path) is not None or (home is not None and bool(_CARRIED_OUT_IN_HOME.match(home)))
+
+
+def _git_hook(place: Place, area: Area, wrote: str) -> bool:
+    # A tool that installs its own hooks does what it is for; a hook that is named is written by hand.
+    return _GIT_HOOK.search(place.path) is not None and ".git/hooks" in wrote
+
+
+def _trace(place: Place, area: Area, wrote: str) -> bool:
+    home = in_home(place.path)
+    return _LOG.match(place.path) is not None or (home is not None and bool(_HISTORY_IN_HOME.match(home)))
+
+
+def _up_and_out(place: Place, area: Area, wrote: str) -> bool:
+    return area not in (Area.WORKSPACE, Area.TEMPORARY, Area.DEVICE) and _UPWARDS.search(wrote) is not None
+
+
+def _far_up_and_out(place: Place, area: Area, wrote: str) -> bool:
+    return area not in (Area.WORKSPACE, Area.TEMPORARY, Area.DEVICE) and _FAR_UPWARDS.search(wrote) is not None
+
+
+# The first rule that fits an effect speaks.
+_CRITICAL, _WARNING, _NOTICE = Severity.CRITICAL, Severity.WARNING, Severity.NOTICE
+_RULES = (
+    _rule("destroys-root", _CRITICAL, _REMOVING, _all_of, "deletes all of"),
+    _rule("disk", _CRITICAL, _WRITING, _disk, "writes a disk as such:"),
+    _rule("persistence", _CRITICAL, _WRITING, _carried_out, "writes what the system runs or lets in later:"),
+    _rule("persistence", _WARNING, _WRITING - _REMOVING, _git_hook, "writes what git runs later:"),
+    _rule("history", _WARNING, _EMPTYING, _trace, "removes the traces in"),
+    _rule("touches-system", _CRITICAL, _REMOVING | {Kind.WRITE}, _in(Area.MACHINE), "writes a place of the system:"),
+    _rule("touches-system", _WARNING, _WRITING, _in(Area.MACHINE), "writes a place of the system:"),
+    _rule("touches-secret", _CRITICAL, _WRITING, _in(Area.SECRET), "writes keys or passwords:"),
+    _rule("touches-startup", _CRITICAL, _WRITING, _in(Area.STARTUP), "writes what a shell or tool obeys at its start:"),
+    _rule("reads-secret", _WARNING, _READING, _in(Area.SECRET), "reads keys or passwords:"),
+    _rule("traversal", _WARNING, _WRITING, _up_and_out, "climbs out of the work tree and changes"),
+    _rule("traversal", _NOTICE, _READING, _far_up_and_out, "climbs far out of the work tree and reads"),
+    _rule("outside", _WARNING, _REMOVING, _in(Area.ELSEWHERE), "deletes outside the work tree:"),
+)
+
+
+def look(effects: Effects, text: str) -> Iterator[Finding]:
+    """One finding at most for each effect that happens at a place."""
+    for effect in effects.effects:
+        if effect.place is not None and not (effect.kind is Kind.READ and area_of(effect.place) is Area.WORKSPACE):
+            yield from _of_effect(effect, effect.place, text)
+
+
+def _of_effect(effect: Effect, place: Place, text: str) -> Iterator[Finding]:
+    area = area_of(place)
+    wrote = text[effect.span.start : effect.span.end] if effect.span else ""
+    for rule in _RULES:
+        if effect.kind in rule.kinds and rule.fits(place, area, wrote):
+            message = f"{effect.program or 'the command'} {rule.what} {place.path}"
+            yield Finding(rule=rule.name, severity=rule.severity, message=message, span=effect.span)
+            return
