@@ -9,16 +9,20 @@ from typing import TYPE_CHECKING
 from pytest_cbx.effects.special import (
     awk,
     builtins,
+    containers,
     copies,
+    fd,
     find,
-    languages,
+    languages, make,
     mktemp,
     node,
     npm_scripts,
+    parallel,
     sed,
     shells,
     variables,
     wrappers,
+    xargs,
 )
 from pytest_cbx.errors import InternalError
 
@@ -28,8 +32,9 @@ if TYPE_CHECKING:
 INTERPRETERS: Mapping[str, Callable[[Call], None]] = MappingProxyType(
     {
         **builtins.INTERPRETERS, **variables.INTERPRETERS, **wrappers.INTERPRETERS, **shells.INTERPRETERS,
-        **languages.INTERPRETERS, **node.INTERPRETERS, **copies.INTERPRETERS, **npm_scripts.INTERPRETERS,
-        "mktemp": mktemp.mktemp, "find": find.find, "sed": sed.sed, "awk": awk.awk,
+        **fd.INTERPRETERS, **xargs.INTERPRETERS, **parallel.INTERPRETERS, **languages.INTERPRETERS, **make.INTERPRETERS,
+        **node.INTERPRETERS, **copies.INTERPRETERS, **npm_scripts.INTERPRETERS,
+        **containers.INTERPRETERS, "mktemp": mktemp.mktemp, "find": find.find, "sed": sed.sed, "awk": awk.awk,
     }
 )  # fmt: skip
 """By the name that entries use."""

@@ -1,13 +1,13 @@
-"""Programs that run another command: env, xargs, parallel, sudo, watch."""
+"""Programs that run another command after words of their own: env, sudo, flock, and others."""
 
 from __future__ import annotations
 
-import shlex
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pytest_cbx.effects.model import Kind
-from pytest_cbx.effects.values import UNKNOWN, UNKNOWN_MANY, Field, Shape
+from pytest_cbx.effects.values import UNKNOWN, Field, concat
 
 if TYPE_CHECKING:
     from pytest_cbx.effects.interpreter import Call
@@ -17,27 +17,85 @@ def env(call: Call) -> None:
     """`env [-i] [-u NAME] [-C DIR] [-S TEXT] [NAME=VALUE…] [COMMAND…]`; `-S` splits its text into further words."""
     host = call.host
     words = list(call.parsed.operands)
-    text = call.value("-S", "--split-string")
-    if text is not None:
-        words = [*_split(call, text), *words]
-    with call.process():
-        rest = call.assignments(words)
-        while rest and rest[0].known and rest[0].text.startswith("-"):
-            call.output = host.run([Field("env"), *rest])
+    if words and words[0].known and words[0].text == "-":
+        words = words[1:]
+    texts = [given.value for given in call.parsed.options if "-S" in given.option.names and given.value is not None]
+    for text in reversed(texts):
+        found = split_string(call, text)
+        if found is None:
+            call.effect(Kind.EXECUTE, "the command in -S is not known beforehand")
             return
+        words = [*found, *words]
+    with call.process():
+        # The words of -S may be options of env again.
+        if texts and words and words[0].text.startswith("-"):
+            call.output = host.run([Field("env"), *words])
+            return
+        rest = call.assignments(words)
         if rest:
             call.output = host.run(rest)
 
 
-def _split(call: Call, text: Field) -> list[Field]:
-    if not text.known or "${" in text.text:
-        call.effect(Kind.EXECUTE, "the command in -S is not known beforehand")
-        return []
-    try:
-        return [Field(word) for word in shlex.split(text.text)]
-    except ValueError:
-        call.doubt("the text of -S could not be read")
-        return []
+_ENV_ESCAPES = {
+    "f": "\f",
+    "n": "\n",
+    "r": "\r",
+    "t": "\t",
+    "v": "\v",
+    "#": "#",
+    "$": "$",
+    '"': '"',
+    "'": "'",
+    "\\": "\\",
+}
+_ENV_PIECE = re.compile(
+    r"""(?P<blank>[ \f\n\r\t\v]+)|'(?P<single>(?:[^'\\]|\\.)*)'|"(?P<double>(?:[^"\\]|\\.)*)"|\\(?P<escape>.)"""
+    r"""|\$\{(?P<name>[A-Za-z_]\w*)\}|(?P<plain>[^\s'"\\$]+)""",
+    re.DOTALL,
+)
+
+
+def split_string(call: Call, text: Field) -> list[Field] | None:
+    r"""The words of `env -S TEXT`: blanks split, `\_` too outside quotes, `#` starts a comment, `${NAME}` is the environment's."""
+    if not text.known:
+        return None
+    words: list[Field] = []
+    pieces: list[Field] | None = None
+    position = 0
+    while position < len(text.text):
+        if pieces is None and text.text[position] == "#":
+            break
+        found = _ENV_PIECE.match(text.text, position)
+        if found is None:
+            return None
+        position = found.end()
+        kind, body = found.lastgroup, found[found.lastgroup or 0]
+        if kind == "escape" and body == "c":
+            break
+        if kind == "blank" or (kind == "escape" and body == "_"):
+            words += [concat(pieces)] if pieces is not None else []
+            pieces = None
+            continue
+        pieces = pieces or []
+        match kind:
+            case "name":
+                value = call.host.state.variables.get(body, UNKNOWN)
+                pieces.append(value.single() if isinstance(value, Field) else UNKNOWN)
+            case "double":
+                if "$" in re.sub(r"\\.", "", body):
+                    return None
+                pieces.append(
+                    Field(
+                        re.sub(r"\\(.)", lambda one: " " if one[1] == "_" else _ENV_ESCAPES.get(one[1], one[1]), body)
+                    )
+                )
+            case "single":
+                pieces.append(Field(re.sub(r"\\([\\'])", r"\1", body)))
+            case "escape":
+                pieces.append(Field(_ENV_ESCAPES.get(body, body)))
+            case _:
+                pieces.append(Field(body))
+    return [*words, concat(pieces)] if pieces is not None else words
 
 
 def wrapper(call: Call) -> None:
@@ -63,68 +121,6 @@ def flock(call: Call) -> None:
             call.output = call.host.run(rest)
 
 
-def xargs(call: Call) -> None:
-    """`xargs [OPTION…] [COMMAND [ARGUMENT…]]`: adds words from its input, which are not known beforehand."""
-    host = call.host
-    words = list(call.parsed.operands) or [Field("echo")]
-    files = _from_input(call)
-    marker = call.value("-I", "-i", "--replace")
-    if call.given("-I", "-i", "--replace"):
-        text = marker.text if marker is not None and marker.text else "{}"
-        words = [_replaced(word, text) for word in words]
-    else:
-        words = [*words, *files]
-    with host.maybe(), call.process(), host.input(UNKNOWN):
-        host.run(words)
-
-
-def _from_input(call: Call) -> list[Field]:
-    """The words that the input gives, where its text is known."""
-    text = call.host.stdin
-    if call.given("-a", "--arg-file") or not text.known or len(text.text) > 2_000:
-        return [UNKNOWN_MANY]
-    try:
-        return [Field(word) for word in shlex.split(text.text)]
-    except ValueError:
-        return [UNKNOWN_MANY]
-
-
-def _replaced(word: Field, marker: str) -> Field:
-    if not word.known or marker not in word.text:
-        return word
-    return Field(word.text.split(marker, 1)[0], Shape.UNKNOWN)
-
-
-def parallel(call: Call) -> None:
-    """GNU parallel: the command runs through a shell, with words from `:::` or the input put in."""
-    words = list(call.parsed.operands)
-    texts = [word.text for word in words]
-    cut = next((index for index, text in enumerate(texts) if text in (":::", "::::", ":::+", "::::+")), len(words))
-    command, sources = words[:cut], words[cut + 1 :]
-    for source in sources if cut < len(words) and texts[cut].startswith("::::") else ():
-        call.touch(Kind.READ, source)
-    if not command:
-        call.effect(Kind.EXECUTE, "the commands come from the input")
-        return
-    if len(command) == 1 and (not command[0].known or " " in command[0].text):
-        marked = command[0]
-        if marked.known and "{" not in marked.text:
-            with call.host.maybe():
-                call.host.run_text(marked, call.name)
-        else:
-            call.effect(Kind.EXECUTE, "the command is built from its input")
-        return
-    replaced = [_replaced(word, "{") for word in command]
-    if replaced == command:
-        replaced = [*command, UNKNOWN_MANY]
-    with call.host.maybe(), call.process():
-        call.host.run(replaced)
-
-
 INTERPRETERS: dict[str, Callable[[Call], None]] = {
-    "env": env,
-    "wrapper": wrapper,
-    "xargs": xargs,
-    "parallel": parallel,
-    "flock": flock,
-}
+    "env": env, "wrapper": wrapper, "flock": flock,
+}  # fmt: skip
