@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.paths import is_stream, resolve
-from pytest_cbx.effects.values import TAME, UNKNOWN, Field, concat
+from pytest_cbx.effects.values import TAME, UNKNOWN, Field, Shape, concat
 from pytest_cbx.shell.nodes import Redirect
 
 if TYPE_CHECKING:
@@ -55,7 +55,9 @@ def _file(walker: Walker, redirect: Redirect, program: str) -> None:
         walker.doubt(f"the redirect {operator} is not known", program)
         return
     if kind is Kind.READ and redirect.descriptor in (None, "0"):
-        walker.stdin = walker.pipes.get(target.text, UNKNOWN) if target.known else UNKNOWN
+        piped = walker.pipes.get(target.text) if target.known else None
+        walker.stdin = piped if piped is not None else Field("", Shape.UNKNOWN)
+        walker.redirected = (walker.stdin, target, walker.state.cwd) if piped is None else None
     socket = _SOCKET.match(target.text)
     if socket or (target.unknown and "/dev/tcp/".startswith(target.text[:9]) and target.text.startswith("/dev/")):
         walker.note(Kind.NETWORK, None, program, socket.group(1) if socket else "a redirect to a socket")

@@ -62,6 +62,8 @@ class Walker:
         """Reads a text within the text."""
         self.state = State.start(context)
         self.stdin: Field = UNKNOWN
+        self.redirected: tuple[Field, Field, Field] | None = None
+        """The last input that came from a file by a redirect, with the file's path and the directory it is seen from."""
         self.record = Record()
         self.expander = Expander(self)
         self.pipes: dict[str, Field] = {}
@@ -123,6 +125,14 @@ class Walker:
     def file_text(self, path: Field, base: Field, program: str = "") -> str | None:
         """The text of a file in the workspace that `program`, working in `base`, takes in; None where it cannot be told."""
         return file_text(self, path, base, program)
+
+    def input_text(self, program: str) -> str | None:
+        """The text on standard input, which `program` takes in; None where it cannot be told."""
+        if self.stdin.known:
+            return self.stdin.text
+        if self.redirected is not None and self.redirected[0] is self.stdin:
+            return self.file_text(self.redirected[1], self.redirected[2], program)
+        return None
 
     @contextmanager
     def maybe(self) -> Iterator[None]:

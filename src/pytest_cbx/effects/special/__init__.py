@@ -13,11 +13,13 @@ from pytest_cbx.effects.special import (
     copies,
     fd,
     find,
-    languages, make,
+    languages,
+    make,
     mktemp,
     node,
     npm_scripts,
     parallel,
+    patch,
     sed,
     shells,
     variables,
@@ -34,7 +36,7 @@ INTERPRETERS: Mapping[str, Callable[[Call], None]] = MappingProxyType(
         **builtins.INTERPRETERS, **variables.INTERPRETERS, **wrappers.INTERPRETERS, **shells.INTERPRETERS,
         **fd.INTERPRETERS, **xargs.INTERPRETERS, **parallel.INTERPRETERS, **languages.INTERPRETERS, **make.INTERPRETERS,
         **node.INTERPRETERS, **copies.INTERPRETERS, **npm_scripts.INTERPRETERS,
-        **containers.INTERPRETERS, "mktemp": mktemp.mktemp, "find": find.find, "sed": sed.sed, "awk": awk.awk,
+        **containers.INTERPRETERS, "mktemp": mktemp.mktemp, "patch": patch.patch, "find": find.find, "sed": sed.sed, "awk": awk.awk,
     }
 )  # fmt: skip
 """By the name that entries use."""
