@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import msgspec
@@ -28,6 +29,7 @@ def test_examine(tmp_path: Path) -> None:
     assert 0 < report.descriptors.soft <= report.descriptors.hard
     versions = {each.name: each for each in report.versions}
     assert versions["python"].path == sys.executable
+    assert versions["second reader"].version == f"bashlex {metadata.version('bashlex')}"
     for name in ("bash", "git"):
         said = versions[name].version
         assert said is not None

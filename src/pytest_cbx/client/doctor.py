@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import platform
 import shutil
@@ -11,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 import psutil
@@ -23,6 +25,7 @@ from pytest_cbx.config.units import show_size
 from pytest_cbx.errors import UsageError
 from pytest_cbx.execute import machine
 from pytest_cbx.execute.kernel.facts import Facility, facilities
+from pytest_cbx.shell.second import bashlex_parse
 
 _VERSION_SECONDS = 10.0
 """How long a program may take to tell its version."""
@@ -159,6 +162,7 @@ def examine(workspace: Path, *, tools: Sequence[str] = (), runtime: Path | None 
             Version(name="python", version=platform.python_version(), path=sys.executable or None),
             program_version("bash"),
             program_version("git"),
+            second_reader(),
         ),
         tools=tuple(
             Tool(name=name, path=find_tool(name, workspace)) for name in dict.fromkeys(tools) if name not in BUILTINS
@@ -217,6 +221,18 @@ def program_version(name: str) -> Version:
         return Version(name=name, version=None, path=path)
     lines = done.stdout.splitlines()
     return Version(name=name, version=lines[0].strip() if done.returncode == 0 and lines else None, path=path)
+
+
+def second_reader() -> Version:
+    """bashlex, which reads each command too where it is installed and can be loaded."""
+    if bashlex_parse() is None:
+        return Version(name="second reader", version=None, path=None)
+    spec = importlib.util.find_spec("bashlex")
+    try:
+        version = f"bashlex {metadata.version('bashlex')}"
+    except metadata.PackageNotFoundError:
+        version = "bashlex"
+    return Version(name="second reader", version=version, path=spec.origin if spec else None)
 
 
 def render(report: Report) -> str:

@@ -46,7 +46,7 @@ def compare(text: str, script: Script, answer: Answer) -> Reading:
     """The reading that a tree and the second reader's answer make up."""
     if answer.abstains:
         return Reading(script=script, abstains=answer.abstains)
-    ours = commands_of(script, text)
+    ours, unreadable = commands_of(script, text)
     theirs = {tuple((piece.start, piece.end) for piece in found): found for found in answer.commands}
     extra: list[Command] = []
     differences: list[Difference] = []
@@ -54,7 +54,9 @@ def compare(text: str, script: Script, answer: Answer) -> Reading:
         words = ours.get(key)
         if words is None:
             command = _again(text, found)
-            extra.append(command)
+            known = any(one.start <= command.span.start and command.span.end <= one.end for one in unreadable)
+            if not (known and isinstance(command, Unreadable)):
+                extra.append(command)
             differences.append(_difference("also finds", text, command.span))
         elif any(piece.value is not None for piece in found):
             misread = _with_values(words, found, key)

@@ -29,6 +29,7 @@ from pytest_cbx.shell.nodes import (
     Redirect,
     Script,
     Simple,
+    Span,
     Subshell,
     Unreadable,
     Word,
@@ -39,11 +40,14 @@ Places: TypeAlias = tuple[tuple[int, int], ...]
 """Where the words, assignments and redirects of a command start and end, in order of the text."""
 
 
-def commands_of(script: Script, text: str) -> dict[Places, Simple]:
-    """All simple commands of the tree. The redirects of a compound command count as one without words."""
+def commands_of(script: Script, text: str) -> tuple[dict[Places, Simple], list[Span]]:
+    """All simple commands of the tree, and the places that could not be read.
+
+    The redirects of a compound command count as a command without words.
+    """
     collector = _Collector(text)
     collector.script(script)
-    return collector.found
+    return collector.found, collector.unreadable
 
 
 Compound: TypeAlias = (
@@ -52,11 +56,12 @@ Compound: TypeAlias = (
 
 
 class _Collector:
-    __slots__ = ("_text", "found")
+    __slots__ = ("_text", "found", "unreadable")
 
     def __init__(self, text: str) -> None:
         self._text = text
         self.found: dict[Places, Simple] = {}
+        self.unreadable: list[Span] = []
 
     def script(self, script: Script) -> None:
         for statement in script.statements:
@@ -74,8 +79,8 @@ class _Collector:
                 self.command(right)
             case Coprocess(body=body):
                 self.command(body)
-            case Unreadable():
-                pass
+            case Unreadable(span=span):
+                self.unreadable.append(span)
             case _:
                 self._compound(node)
 

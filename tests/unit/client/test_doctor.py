@@ -13,6 +13,12 @@ from pytest_cbx.errors import UsageError
 from pytest_cbx.execute.kernel.facts import Facility
 
 
+def test_a_second_reader_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "bashlex_parse", lambda: None)
+    report = make_report(versions=(doctor.second_reader(),))
+    assert "second reader      not found" in doctor.render(report)
+
+
 def make_report(**changes: object) -> doctor.Report:
     values: dict[str, object] = {
         "version": "1.2",

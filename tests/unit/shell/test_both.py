@@ -63,6 +63,7 @@ def test_what_only_the_second_reader_can_read_counts_too() -> None:
     text = "echo a; ls {1..2000}"
     answer = Answer(commands=(pieces(text, "echo", "a"), pieces(text, "ls", "{1..2000}")))
     assert sentences(text, answer) == ["the second reader also finds `ls {1..2000}`"]
+    assert compare(text, read(text), answer).extra == (), "that nobody can read it is known already"
 
 
 def test_a_reader_that_abstains_finds_nothing() -> None:
