@@ -6,27 +6,23 @@ import argparse
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from pytest_cbx.cli.project import directory
-from pytest_cbx.client.explained import Explained, explained, legible
+from pytest_cbx.client.denial import findings_against
+from pytest_cbx.client.explained import explained, legible
 from pytest_cbx.client.jobs import Job, Site, prepare
 from pytest_cbx.config.locate import find_workspace
 from pytest_cbx.config.model import CommandConfig, Settings
+from pytest_cbx.config.override import override
 from pytest_cbx.errors import UsageError
+from pytest_cbx.severity import Severity
 
-if TYPE_CHECKING:
-    from rich.console import Console
+EXIT_REFUSED = 1
+"""With `--deny`: a command would be refused."""
 
 _BATCH = 1024
-_COLOUR = {
-    "SAFE_PARALLEL": "green",
-    "CONDITIONAL_PARALLEL": "cyan",
-    "SEQUENTIAL_REQUIRED": "yellow",
-    "DANGEROUS_ISOLATED": "red",
-}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,29 +32,48 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--stdin0", action="store_true", help="NUL-separated commands on standard input, one JSON line each"
     )
-    parser.add_argument("text", metavar="COMMAND", nargs="?", help="bash text, quoted as one argument")
+    parser.add_argument(
+        "--deny",
+        metavar="SEVERITY",
+        help="exit with 1 for a finding as grave as this: notice, warning, critical or off",
+    )
+    parser.add_argument("text", metavar="COMMAND", nargs="?", help="bash text, quoted as one argument; - reads it")
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Explain one command, or many."""
     cwd = directory(arguments.cwd)
+    deny = override(Settings(), deny=arguments.deny).deny
     if arguments.stdin0:
         if arguments.text is not None:
             raise UsageError("--stdin0 takes the commands from standard input: leave the one on the command line out")
         if not arguments.json:
             raise UsageError("--stdin0 answers in JSON only: add --json")
-        for line in _many(_split(sys.stdin.buffer.read()), cwd):
-            sys.stdout.buffer.write(line)
-        return 0
-    if arguments.text is None or not arguments.text.strip():
-        raise UsageError("explain needs a command, e.g. cbx explain 'rm -rf build'")
-    (job,) = _jobs([arguments.text], cwd)
-    value = legible(explained(job))
+        return _many(_split(sys.stdin.buffer.read()), cwd, deny)
+    (job,) = _jobs([_text(arguments.text)], cwd)
     if arguments.json:
-        sys.stdout.buffer.write(msgspec.json.encode(value) + b"\n")
+        sys.stdout.buffer.write(msgspec.json.encode(legible(explained(job))) + b"\n")
     else:
-        _print(value, job)
-    return 0
+        from pytest_cbx.cli.portrait import show  # noqa: PLC0415 - rich takes long to import
+
+        show(job, deny=deny)
+    return EXIT_REFUSED if findings_against(job, deny) else 0
+
+
+def _text(given: str | None) -> str:
+    """The command that was named, or read for `-`."""
+    if given == "-":
+        given = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+        if "\0" in given:
+            raise UsageError(
+                "there is a NUL character in the command: --json --stdin0 takes many, with a NUL after each"
+            )
+        if not given.strip():
+            raise UsageError("there is no command on standard input")
+        return given.removesuffix("\n")
+    if given is None or not given.strip():
+        raise UsageError("explain needs a command, e.g. cbx explain 'rm -rf build', or - to read it")
+    return given
 
 
 def _split(data: bytes) -> list[str]:
@@ -66,39 +81,21 @@ def _split(data: bytes) -> list[str]:
     return texts[:-1] if texts and not texts[-1] else texts
 
 
-def _many(texts: list[str], cwd: Path) -> Iterator[bytes]:
+def _many(texts: list[str], cwd: Path, deny: Severity | None) -> int:
+    """Answer each command in order."""
+    code = 0
+    for job in _in_batches(texts, cwd):
+        sys.stdout.buffer.write(msgspec.json.encode(legible(explained(job))) + b"\n")
+        code = EXIT_REFUSED if findings_against(job, deny) else code
+    return code
+
+
+def _in_batches(texts: list[str], cwd: Path) -> Iterator[Job]:
     for start in range(0, len(texts), _BATCH):
-        for job in _jobs(texts[start : start + _BATCH], cwd):
-            yield msgspec.json.encode(legible(explained(job))) + b"\n"
+        yield from _jobs(texts[start : start + _BATCH], cwd)
 
 
 def _jobs(texts: Iterable[str], cwd: Path) -> tuple[Job, ...]:
     root = find_workspace(cwd)
     configs = [CommandConfig(name=f"{number}", run=text, line=0) for number, text in enumerate(texts)]
     return prepare(configs, site=Site(base=root, root=root), settings=Settings(), folder=cwd, in_order=False)
-
-
-def _print(value: Explained, job: Job) -> None:
-    from rich.console import Console  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    console = Console(highlight=False)
-    console.print(
-        Text(value.tier, style=f"bold {_COLOUR[value.tier]}"), Text(value.command, style="bold"), soft_wrap=True
-    )
-    _section(console, "because", value.reasons)
-    effects = value.effects
-    for name in ("reads", "writes", "creates", "deletes", "ports", "network", "processes", "unknown"):
-        _section(console, name, getattr(effects, name))
-    _section(console, "claims", value.claims)
-    _section(console, "findings", [f"{f.severity}: {f.message}" for f in value.findings])
-    unknown = [use.name for use in (job.request.effects.programs if job.request.effects else ()) if not use.known]
-    if unknown:
-        _section(console, "unlisted", [f"{', '.join(dict.fromkeys(unknown))} (not in the catalogue of programs)"])
-
-
-def _section(console: Console, label: str, values: list[str]) -> None:
-    from rich.text import Text  # noqa: PLC0415
-
-    for number, text in enumerate(values):
-        console.print(Text(f"  {label if number == 0 else '':<10}", style="dim"), Text(text), sep="", soft_wrap=True)

@@ -10,9 +10,11 @@ from pathlib import Path
 import msgspec
 
 from pytest_cbx.cli.project import open_project
+from pytest_cbx.client.denial import findings_against, told
 from pytest_cbx.client.hookspecs import plugin_manager
 from pytest_cbx.client.jobs import Site, plan, prepare
 from pytest_cbx.client.slots import slots_for
+from pytest_cbx.config.override import override
 from pytest_cbx.errors import UsageError
 from pytest_cbx.plan.export import to_json
 from pytest_cbx.plan.render import render_plan
@@ -21,6 +23,9 @@ from pytest_cbx.plan.render import render_plan
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the sub-command takes."""
     parser.add_argument("--json", action="store_true", help="JSON instead of text")
+    parser.add_argument(
+        "--deny", metavar="SEVERITY", help="say what would be refused: notice, warning, critical or off"
+    )
     parser.add_argument("--config", metavar="PATH", help="another file than cbx.toml or pyproject.toml")
 
 
@@ -39,10 +44,15 @@ def main(arguments: argparse.Namespace) -> int:
     site = Site(base=project.root, root=project.root)
     jobs = prepare(commands, site=site, settings=project.settings, hooks=hooks, folder=folder)
     graph = plan(jobs, slots=slots_for(project.settings))
+    deny = override(project.settings, deny=arguments.deny).deny
     if arguments.json:
         sys.stdout.buffer.write(msgspec.json.encode(to_json(graph)) + b"\n")
     else:
         print(render_plan(graph))
+    for job in jobs:
+        for finding in findings_against(job, deny):
+            line = f"refused: {job.request.name}: {told(finding)}"
+            print(f"cbx: {line}" if arguments.json else line, file=sys.stderr if arguments.json else sys.stdout)
     print(
         f"cbx: planned {len(commands)} command{'s' if len(commands) != 1 else ''} in {time.perf_counter() - started:.2f} s",
         file=sys.stderr,

@@ -16,6 +16,7 @@ from typing import NoReturn
 import msgspec
 
 from pytest_cbx.cli.project import Project, open_project
+from pytest_cbx.client.denial import REFUSED, findings_against, refusal, shown
 from pytest_cbx.client.hookspecs import plugin_manager
 from pytest_cbx.client.isolation import check_rollback, reach
 from pytest_cbx.client.jobs import Job, Site, plan, prepare
@@ -25,9 +26,12 @@ from pytest_cbx.config.model import CommandConfig, Rollback
 from pytest_cbx.config.override import override
 from pytest_cbx.errors import UsageError
 from pytest_cbx.observe.summary import row_of
+from pytest_cbx.severity import Severity
 from pytest_cbx.tier import Tier
 
 EXIT_TIMEOUT = 124
+EXIT_DENIED = 126
+"""As shells say that a command was found but must not be executed."""
 EXIT_OURS = 125
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -42,8 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the sub-command takes."""
     parser.usage = "cbx run [OPTION ...] -- SCRIPT"
     parser.description = (
-        "Standard input, output and error and the exit code are the command's own; 124 on time-out, 128+n on signal n, "
-        "125 when cbx itself could not run it, 4 when the call is wrong. This version does not roll anything back."
+        "Standard input, output and error and the exit code are the command's own; 124 on time-out, 128+n on signal n, 126 when "
+        "--deny refuses it, 125 when cbx itself could not run it, 4 when the call is wrong. This version rolls nothing back."
     )
     parser.add_argument("--workspace", metavar="DIR", help="the work tree (default: around the current directory)")
     parser.add_argument(
@@ -53,6 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="auto, never, on-crash, on-failure or always",
     )
     parser.add_argument("--timeout", metavar="S", help='stop it after this long, e.g. 30 or "2m"')
+    parser.add_argument(
+        "--deny", metavar="SEVERITY", help="refuse it for a finding as grave as this: notice, warning, critical or off"
+    )
     parser.add_argument("--isolation", metavar="L", help="auto, off, guard or serializable")
     parser.add_argument("--changes", action="store_true", help="list what it created, modified and deleted")
     parser.add_argument("--json", metavar="FILE", help="write what came of it into this file")
@@ -90,7 +97,10 @@ def main(arguments: argparse.Namespace) -> int:
     )
     site = Site(base=project.root, root=project.root)
     (job,) = prepare([command], site=site, settings=project.settings, hooks=plugin_manager(), folder=Path.cwd())
-    outcome = _run(project, job)
+    refused = refusal(job, project.settings.deny)
+    if refused is not None:
+        _say_refused(job, project.settings.deny)
+    outcome = refused or _run(project, job)
     if arguments.changes:
         print('cbx: changes are not observed at isolation "off"', file=sys.stderr)
     if arguments.json:
@@ -105,6 +115,7 @@ def _project(arguments: argparse.Namespace) -> Project:
         isolation=arguments.isolation,
         rollback=arguments.rollback,
         timeout=_seconds(arguments.timeout),
+        deny=arguments.deny,
     )
     rung = reach(settings.isolation)
     note = check_rollback(settings.rollback, rung)
@@ -146,7 +157,16 @@ def _run_to_end(project: Project, job: Job) -> Outcome:
                 return outcome
 
 
+def _say_refused(job: Job, deny: Severity | None) -> None:
+    against = findings_against(job, deny)
+    lines = [*shown(job, against), "refused: change the command, or call with --deny off"]
+    for line in ["nothing was run:", *lines]:
+        print(f"cbx: {line}", file=sys.stderr)
+
+
 def _exit_code(outcome: Outcome) -> int:
+    if outcome.cause == REFUSED:
+        return EXIT_DENIED
     if outcome.cause == "timeout":
         print(f"cbx: {outcome.reason}", file=sys.stderr)
         return EXIT_TIMEOUT

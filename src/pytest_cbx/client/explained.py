@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
 from pytest_cbx.client.jobs import Job
-from pytest_cbx.effects.model import Effect, Kind
+from pytest_cbx.effects.model import Effect, Effects, Kind
+from pytest_cbx.plan.estimate import estimate_of
+from pytest_cbx.safety.tiers import sentence_of, tier_of
 
 
 class EffectsRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +36,26 @@ class FindingRow(msgspec.Struct, frozen=True, kw_only=True):
     end: int | None
 
 
+class PartRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of the text, and what it does."""
+
+    start: int
+    """Characters into the command."""
+    end: int
+    tier: str
+    says: list[str]
+
+
+class EstimateRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What it is expected to need."""
+
+    duration: str
+    weight: str
+    cpus: float
+    memory: int
+    """Bytes."""
+
+
 class Explained(msgspec.Struct, frozen=True, kw_only=True):
     """One command."""
 
@@ -41,6 +65,11 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
     effects: EffectsRow
     claims: list[str]
     findings: list[FindingRow]
+    parts: list[PartRow]
+    """In order of the text; one may lie in another."""
+    estimate: EstimateRow
+    differences: list[str]
+    """What the second reader of the text sees differently."""
 
 
 _COLUMN = {
@@ -89,7 +118,27 @@ def explained(job: Job) -> Explained:
         effects=EffectsRow(**{name: list(values) for name, values in columns.items()}),
         claims=[str(claim) for claim in request.claims],
         findings=findings,
+        parts=list(_parts(request.effects)) if request.effects else [],
+        estimate=EstimateRow(
+            duration=estimate_of(request).duration.value,
+            weight=estimate_of(request).weight.value,
+            cpus=request.cpus,
+            memory=request.memory,
+        ),
+        differences=list(request.effects.differences) if request.effects else [],
     )
+
+
+def _parts(effects: Effects) -> Iterator[PartRow]:
+    """The effects by the place in the text that says so."""
+    by_span: dict[tuple[int, int], list[Effect]] = {}
+    for effect in effects.effects:
+        if effect.span is not None:
+            by_span.setdefault((effect.span.start, effect.span.end), []).append(effect)
+    for (start, end), here in sorted(by_span.items()):
+        tier = max((tier_of(effect) for effect in here), key=lambda grade: grade.strictness)
+        said = dict.fromkeys(sentence_of(effect) for effect in here)
+        yield PartRow(start=start, end=end, tier=tier.value, says=list(said))
 
 
 def legible(value: Explained) -> Explained:

@@ -137,13 +137,19 @@ def _block(row: list[_Cell], marks: Sequence[Mark], room: int, indent: int, sign
     yield [(margin, ""), *_joined((cell.shown, styles[index]) for index, cell in enumerate(row))]
     if not here:
         return
-    under = ((signs.under * max(cell.width, int(not cell.shown)) if styles[i] else " " * cell.width, styles[i]) for i, cell in enumerate(row))  # fmt: skip
-    yield [(margin, ""), *_joined(under)]
+    yield [(margin, ""), *_joined(_underline(row, styles, signs))]
     starts = _columns_of(row)
     ends_here = [mark for mark in here if mark.says and mark.span.end <= last + 1]
     placed = [(min(starts[max(mark.span.start, first)], max(0, room - LEAST_LABEL)), mark) for mark in ends_here]
     for number in range(len(placed) - 1, -1, -1):
         yield from _label(placed[: number + 1], room, margin, signs)
+
+
+def _underline(row: list[_Cell], styles: list[str], signs: Signs) -> Iterator[Segment]:
+    for cell, style in zip(row, styles, strict=True):
+        # What has no width (a line end, an accent, a joiner) is shown by one column where a mark stands on it alone.
+        width = cell.width or int(bool(style) and not cell.shown)
+        yield (signs.under if style else " ") * width, style
 
 
 def _columns_of(row: list[_Cell]) -> dict[int, int]:

@@ -25,10 +25,12 @@ def look(walker: Walker, words: Sequence[Word], fields: Sequence[Field]) -> None
     if (len(parts) != 1 or type(parts[0]) is not Literal or parts[0].quoted) and _disguised(words[0], fields):
         walker.record.sign(Sign.DISGUISED, fields[0].text, fields[0].span)
     for word in words:
-        if len(word.parts) > 1 and any(
-            type(part) is Parameter and part.name == "IFS" and not part.quoted for part in word.parts
-        ):
+        if len(word.parts) > 1 and any(_is_ifs(part) for part in word.parts):
             walker.record.sign(Sign.BLANK, "", word.span if walker.own_text else None)
+
+
+def _is_ifs(part: object) -> bool:
+    return isinstance(part, Parameter) and part.name == "IFS" and not part.quoted
 
 
 def _disguised(word: Word, fields: Sequence[Field]) -> bool:
@@ -42,7 +44,7 @@ def _disguised(word: Word, fields: Sequence[Field]) -> bool:
         escaped = isinstance(first, Literal) and first.quoted and len(texts) == 2 and len(texts[0]) == 1
         usual = len("".join(texts)) + (2 if len(texts) == 1 else int(escaped))
         return "/" not in fields[0].text and word.span.end - word.span.start > usual
-    sources = [part for part in parts if isinstance(part, Parameter | CommandSubstitution)]
+    sources = [part for part in parts if isinstance(part, Parameter | CommandSubstitution) and not _is_ifs(part)]
     pieces = any(part.operator == ":" for part in sources if isinstance(part, Parameter))
     printed = any(isinstance(part, CommandSubstitution) for part in sources)
     return "/" not in fields[0].text and (len(sources) > 1 or pieces or printed)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from pytest_cbx.client.denial import findings_against, told
 from pytest_cbx.client.jobs import Job, plan
 from pytest_cbx.client.slots import slots_for
 from pytest_cbx.plan.model import Plan
@@ -14,6 +15,7 @@ from pytest_cbx.pytest_plugin import _compat
 from pytest_cbx.pytest_plugin.board import Board
 from pytest_cbx.pytest_plugin.items import CbxItem
 from pytest_cbx.pytest_plugin.loop import ControllerPlugin
+from pytest_cbx.severity import Severity
 
 
 class ExplainPlugin:
@@ -31,27 +33,33 @@ class ExplainPlugin:
         under_xdist = _compat.is_xdist_controller(session.config)
         items = self._controller.items if under_xdist else [i for i in session.items if isinstance(i, CbxItem)]
         jobs = self._board.prepare(items)
+        settings = self._board.options.settings
         reporter: pytest.TerminalReporter | None = session.config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
             reporter.ensure_newline()
-            for line in explain(jobs, plan(jobs, slots=slots_for(self._board.options.settings))):
+            for line in explain(jobs, plan(jobs, slots=slots_for(settings)), deny=settings.deny):
                 reporter.write_line(line)
         return True
 
 
-def explain(jobs: Sequence[Job], graph: Plan) -> list[str]:
-    """Tier, reasons, claims and what each command would wait for; then the plan as a whole."""
+def explain(jobs: Sequence[Job], graph: Plan, *, deny: Severity | None = None) -> list[str]:
+    """Tier, reasons, findings, claims and what each command would wait for, and what would be refused; then the plan as a whole."""
     if not jobs:
         return ["cbx: no commands to explain"]
     waits = _waits(graph)
+    by_name = {job.request.name: job for job in jobs}
     lines: list[str] = []
     for planned in graph.commands:
         request = planned.request
         lines += ["", f"{request.name}  {request.tier.value}"]
         lines += [f"    runs       {line}" for line in request.text.strip().splitlines()]
         lines += [f"    because    {reason}" for reason in (request.assessment.reasons if request.assessment else ())]
+        lines += [
+            f"    finding    {told(finding)}" for finding in (request.assessment.findings if request.assessment else ())
+        ]
         lines += [f"    claims     {claim}" for claim in request.claims]
         lines += [f"    waits for  {wait}" for wait in waits.get(planned.number, ())]
+        lines += [f"    refused    {told(finding)}" for finding in findings_against(by_name[request.name], deny)]
     return [*lines, "", *render_plan(graph).splitlines()]
 
 

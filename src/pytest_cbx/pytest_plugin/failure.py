@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from pytest_cbx.client.denial import REFUSED, advice, findings_against, shown
 from pytest_cbx.client.jobs import Job
 from pytest_cbx.client.outcome import TAIL_LINES, Outcome, tail_of_file
+from pytest_cbx.severity import Severity
 
 _LABEL = 9
 
 
-def describe_failure(outcome: Outcome, job: Job | None) -> str:
+def describe_failure(outcome: Outcome, job: Job | None, deny: Severity | None = None) -> str:
     """Command, tier, end, waiting, leaks, and the last lines of output with the file that holds the rest."""
     lines = [*_row("command", outcome.command.rstrip().splitlines() or [""])]
     reasons = job.request.assessment.reasons if job and job.request.assessment else ()
     lines += _row("tier", [f"{outcome.tier.value}" + (f": {reasons[0]}" if reasons else "")])
     lines += _row("result", [how_it_ended(outcome)])
+    if outcome.cause == REFUSED and job is not None:
+        return "\n".join([*lines, *_refused(job, deny)])
     if outcome.attempts > 1:
         lines += _row("attempts", [str(outcome.attempts)])
     if outcome.waited_for:
@@ -21,6 +25,12 @@ def describe_failure(outcome: Outcome, job: Job | None) -> str:
     if outcome.leaks:
         lines += _row("leaked", [f"{leak} (killed)" for leak in outcome.leaks])
     return "\n".join([*lines, *_output(outcome)])
+
+
+def _refused(job: Job, deny: Severity | None) -> list[str]:
+    """The findings for which a command was refused, where they stand, and what to do."""
+    against = findings_against(job, deny)
+    return [*_row("found", shown(job, against, width=90)), *_row("to do", [advice(against)])]
 
 
 def output_section(outcome: Outcome) -> str:

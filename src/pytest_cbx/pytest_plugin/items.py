@@ -81,7 +81,7 @@ class CbxItem(pytest.Item):
         """The command, its end, and the last lines of its output, instead of a traceback."""
         if isinstance(excinfo.value, CommandFailed):
             outcome = excinfo.value.outcome
-            text = describe_failure(outcome, self.board.jobs.get(self.command.name))
+            text = describe_failure(outcome, self.board.jobs.get(self.command.name), self.board.options.settings.deny)
             return _compat.HeadedText(how_it_ended(outcome), text, path=self.path, line=self.command.line)
         if isinstance(excinfo.value, CbxError):
             return f"cbx: {excinfo.value}"

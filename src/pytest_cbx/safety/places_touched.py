@@ -31,59 +31,78 @@ _HISTORY_IN_HOME = re.compile(
     r"|local/share/fish/fish_history)$"
 )
 _LOG = re.compile(r"^/var/log(?:/|$)")
+_CACHES = (".cache/", "Library/Caches/")
+_TIDYING = frozenset({"git", "make", "gmake", "ninja", "cmake"})
+"""Programs that remove what they made, or what git does not know; that it may be anywhere in the work tree does not make it all."""
 _UPWARDS = re.compile(r"(?:^|[\s/=:>\"'])\.\.(?=/|[\s\"']|$)")
 _FAR_UPWARDS = re.compile(r"(?:^|[\s/=:<\"'])\.\./\.\.(?=/|[\s\"']|$)")
 
 
+Fits = Callable[[Effect, Place, Area, str], bool]
+"""Whether a rule speaks of an effect at a place in an area; the last is what the text says there."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rule:
-    """Speaks of an effect of one of `kinds` at a place that `fits`; `wrote` is what the text says there."""
+    """Speaks of an effect of one of `kinds` that `fits`; `what` goes on after the program's name."""
 
     name: str
     severity: Severity
     kinds: frozenset[Kind]
-    fits: Callable[[Place, Area, str], bool]
+    fits: Fits
     what: str
 
 
-def _rule(
-    name: str, severity: Severity, kinds: frozenset[Kind], fits: Callable[[Place, Area, str], bool], what: str
-) -> _Rule:
+def _rule(name: str, severity: Severity, kinds: frozenset[Kind], fits: Fits, what: str) -> _Rule:
     return _Rule(name=name, severity=severity, kinds=kinds, fits=fits, what=what)
 
 
-def _in(*areas: Area) -> Callable[[Place, Area, str], bool]:
-    return lambda place, area, wrote: area in areas
+def _in(*areas: Area) -> Fits:
+    return lambda effect, place, area, wrote: area in areas
 
 
-def _all_of(place: Place, area: Area, wrote: str) -> bool:
-    return area is Area.ROOT or place == WORKSPACE
+def _named_in(area: Area) -> Fits:
+    """The text names the place; else a program keeps something of its own there."""
+    return lambda effect, place, found, wrote: found is area and wrote.rsplit("/", 1)[-1] != effect.program
 
 
-def _disk(place: Place, area: Area, wrote: str) -> bool:
+def _all_of(effect: Effect, place: Place, area: Area, wrote: str) -> bool:
+    return area is Area.ROOT or (place == WORKSPACE and effect.program not in _TIDYING)
+
+
+def _by_git(effect: Effect, place: Place, area: Area, wrote: str) -> bool:
+    return effect.program == "git" and area is Area.WORKSPACE
+
+
+def _elsewhere(effect: Effect, place: Place, area: Area, wrote: str) -> bool:
+    home = in_home(place.path)
+    return area is Area.ELSEWHERE and (home is None or not home.startswith(_CACHES))
+
+
+def _disk(effect: Effect, place: Place, area: Area, wrote: str) -> bool:
     return _DISK.match(place.path) is not None
 
 
-def _carried_out(place: Place, area: Area, wrote: str) -> bool:
+def _carried_out(effect: Effect, place: Place, area: Area, wrote: str) -> bool:
     home = in_home(place.path)
     return _CARRIED_OUT.match(place.path) is not None or (home is not None and bool(_CARRIED_OUT_IN_HOME.match(home)))
 
 
-def _git_hook(place: Place, area: Area, wrote: str) -> bool:
+def _git_hook(effect: Effect, place: Place, area: Area, wrote: str) -> bool:
     # A tool that installs its own hooks does what it is for; a hook that is named is written by hand.
     return _GIT_HOOK.search(place.path) is not None and ".git/hooks" in wrote
 
 
-def _trace(place: Place, area: Area, wrote: str) -> bool:
+def _trace(effect: Effect, place: Place, area: Area, wrote: str) -> bool:
     home = in_home(place.path)
     return _LOG.match(place.path) is not None or (home is not None and bool(_HISTORY_IN_HOME.match(home)))
 
 
-def _up_and_out(place: Place, area: Area, wrote: str) -> bool:
+def _up_and_out(effect: Effect, place: Place, area: Area, wrote: str) -> bool:
     return area not in (Area.WORKSPACE, Area.TEMPORARY, Area.DEVICE) and _UPWARDS.search(wrote) is not None
 
 
-def _far_up_and_out(place: Place, area: Area, wrote: str) -> bool:
+def _far_up_and_out(effect: Effect, place: Place, area: Area, wrote: str) -> bool:
     return area not in (Area.WORKSPACE, Area.TEMPORARY, Area.DEVICE) and _FAR_UPWARDS.search(wrote) is not None
 
 
@@ -97,12 +116,21 @@ _RULES = (
     _rule("history", _WARNING, _EMPTYING, _trace, "removes the traces in"),
     _rule("touches-system", _CRITICAL, _REMOVING | {Kind.WRITE}, _in(Area.MACHINE), "writes a place of the system:"),
     _rule("touches-system", _WARNING, _WRITING, _in(Area.MACHINE), "writes a place of the system:"),
-    _rule("touches-secret", _CRITICAL, _WRITING, _in(Area.SECRET), "writes keys or passwords:"),
-    _rule("touches-startup", _CRITICAL, _WRITING, _in(Area.STARTUP), "writes what a shell or tool obeys at its start:"),
+    _rule("touches-secret", _CRITICAL, _WRITING, _named_in(Area.SECRET), "writes keys or passwords:"),
+    _rule("touches-secret", _WARNING, _WRITING, _in(Area.SECRET), "keeps keys or passwords in"),
+    _rule(
+        "touches-startup",
+        _CRITICAL,
+        _WRITING,
+        _named_in(Area.STARTUP),
+        "writes what a shell or tool obeys at its start:",
+    ),
+    _rule("touches-startup", _WARNING, _WRITING, _in(Area.STARTUP), "keeps its own settings in"),
     _rule("reads-secret", _WARNING, _READING, _in(Area.SECRET), "reads keys or passwords:"),
     _rule("traversal", _WARNING, _WRITING, _up_and_out, "climbs out of the work tree and changes"),
     _rule("traversal", _NOTICE, _READING, _far_up_and_out, "climbs far out of the work tree and reads"),
-    _rule("outside", _WARNING, _REMOVING, _in(Area.ELSEWHERE), "deletes outside the work tree:"),
+    _rule("discards", _WARNING, frozenset({Kind.DESTROY}), _by_git, "discards work that it does not keep in"),
+    _rule("outside", _WARNING, _REMOVING, _elsewhere, "deletes outside the work tree:"),
 )
 
 
@@ -117,7 +145,7 @@ def _of_effect(effect: Effect, place: Place, text: str) -> Iterator[Finding]:
     area = area_of(place)
     wrote = text[effect.span.start : effect.span.end] if effect.span else ""
     for rule in _RULES:
-        if effect.kind in rule.kinds and rule.fits(place, area, wrote):
+        if effect.kind in rule.kinds and rule.fits(effect, place, area, wrote):
             message = f"{effect.program or 'the command'} {rule.what} {place.path}"
             yield Finding(rule=rule.name, severity=rule.severity, message=message, span=effect.span)
             return

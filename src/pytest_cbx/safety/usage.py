@@ -134,10 +134,10 @@ def look(effects: Effects) -> Iterator[Finding]:
             yield from _of_call(call, rules)
     for assigned in effects.assigned:
         yield from _of_variable(assigned)
-    for fact in effects.facts:
-        if fact.sign is Sign.MULTIPLIES:
-            message = f"{fact.program} starts ever more processes, until the machine stands still"
-            yield Finding(rule="fork-bomb", severity=_CRITICAL, message=message, span=fact.span)
+    multiplying = {fact.program: fact for fact in reversed(effects.facts) if fact.sign is Sign.MULTIPLIES}
+    for fact in multiplying.values():
+        message = f"{fact.program} starts ever more processes, until the machine stands still"
+        yield Finding(rule="fork-bomb", severity=_CRITICAL, message=message, span=fact.span)
 
 
 def _of_call(call: Invocation, rules: list[_Rule]) -> Iterator[Finding]:
