@@ -39,15 +39,16 @@ class WorkFiles:
         if not real.startswith(self._root.rstrip("/") + "/"):
             return None
         try:
-            # A pipe or a device would block or never end: they are asked about before they are opened for reading.
+            # A pipe or a device would block or never end: what it is shows before anything is read.
             descriptor = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:
             return None
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 return None
-            try:
-                data = file.read(LONGEST + 1)
-                return data.decode("utf-8") if len(data) <= LONGEST and b"\0" not in data else None
-            except (OSError, UnicodeDecodeError):
-                return None
+            data = os.read(descriptor, LONGEST + 1)
+            return data.decode("utf-8") if len(data) <= LONGEST and b"\0" not in data else None
+        except (OSError, UnicodeDecodeError):
+            return None
+        finally:
+            os.close(descriptor)

@@ -29,6 +29,8 @@ def cd(call: Call) -> None:
     else:
         relative = not operands[0].text.startswith(("/", ".", "~"))
         target = UNKNOWN if relative and "CDPATH" in state.variables else join(state.cwd, operands[0])
+        # Whoever makes or removes the directory comes before or after.
+        call.host.listed(operands[0])
     state.change_directory(target if target.known else UNKNOWN)
 
 

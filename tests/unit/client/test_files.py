@@ -1,0 +1,114 @@
+"""Scripts of the work tree are seen when commands are prepared, unless an earlier command may change them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pytest_cbx.client.files import LONGEST, WorkFiles
+from pytest_cbx.client.jobs import Job, Site, prepare
+from pytest_cbx.config.model import CommandConfig, Settings
+from pytest_cbx.tier import Tier
+from tests.unit.client.making import make_jobs
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    root = tmp_path / "work"
+    (root / "sub").mkdir(parents=True)
+    (root / "check.sh").write_text("cat notes.txt\n")
+    (root / "sub/build.sh").write_text("#!/bin/sh\necho > built\n")
+    (tmp_path / "outside.sh").write_text("cat x\n")
+    return root
+
+
+def claims(job: Job) -> list[str]:
+    return [str(claim) for claim in job.request.claims]
+
+
+def test_a_script_is_followed(tree: Path) -> None:
+    (job,) = make_jobs(tree, "bash check.sh")
+    assert job.request.tier is Tier.SAFE_PARALLEL
+    assert "read notes.txt" in claims(job)
+
+
+def test_a_script_is_followed_from_where_it_runs(tree: Path) -> None:
+    (job,) = make_jobs(tree, "cd sub && ./build.sh")
+    assert "write sub/built" in claims(job)
+
+
+def test_what_the_file_says_now_counts(tree: Path) -> None:
+    assert make_jobs(tree, "bash check.sh")[0].request.tier is Tier.SAFE_PARALLEL
+    (tree / "check.sh").write_text("rm -rf sub\n")
+    assert make_jobs(tree, "bash check.sh")[0].request.tier is Tier.DANGEROUS_ISOLATED
+
+
+@pytest.mark.parametrize("earlier", ["echo x > check.sh", "sed -i s/a/b/ *.sh", "rm -rf .", "git checkout main"])
+def test_a_script_that_an_earlier_command_may_change_is_doubted(tree: Path, earlier: str) -> None:
+    _, job = make_jobs(tree, earlier, "bash check.sh")
+    assert job.request.tier is Tier.SEQUENTIAL_REQUIRED
+    assert job.request.effects is not None
+    assert "check.sh may be changed by c0 before" in [effect.detail for effect in job.request.effects.effects]
+
+
+@pytest.mark.parametrize(
+    "earlier", ["echo x > other.sh", "cat check.sh", "chmod +x check.sh", "sed -i s/a/b/ sub/*.sh"]
+)
+def test_other_changes_leave_it_seen(tree: Path, earlier: str) -> None:
+    assert make_jobs(tree, earlier, "bash check.sh")[1].request.tier is Tier.SAFE_PARALLEL
+
+
+def test_what_the_configuration_says_an_earlier_command_writes_counts(tree: Path) -> None:
+    _, job = make_jobs(tree, "true", "bash check.sh", writes=("*.sh",))
+    assert job.request.tier is Tier.SEQUENTIAL_REQUIRED
+
+
+def test_commands_that_do_not_run_together_do_not_count(tree: Path) -> None:
+    texts = ("echo x > check.sh", "bash check.sh")
+    configs = [CommandConfig(name=text, run=text, line=0) for text in texts]
+    _, job = prepare(configs, site=Site(base=tree, root=tree), settings=Settings(), in_order=False)
+    assert job.request.tier is Tier.SAFE_PARALLEL
+
+
+def test_only_small_texts_within_the_tree_are_seen(tree: Path) -> None:
+    files = WorkFiles(tree)
+    (tree / "link.sh").symlink_to("check.sh")
+    (tree / "out.sh").symlink_to("../outside.sh")
+    (tree / "loop.sh").symlink_to("loop.sh")
+    (tree / "binary").write_bytes(b"#!/bin/sh\n\0")
+    (tree / "latin").write_bytes(b"echo \xe9")
+    (tree / "long.sh").write_text("#" * (LONGEST + 1))
+    os.mkfifo(tree / "fifo")
+    names = (
+        "check.sh",
+        "link.sh",
+        "out.sh",
+        "../outside.sh",
+        "loop.sh",
+        "binary",
+        "latin",
+        "long.sh",
+        "fifo",
+        "sub",
+        "none",
+    )
+    seen = [name for name in names if files.text(f"{tree}/{name}") is not None]
+    assert seen == ["check.sh", "link.sh"]
+    assert files.text("/etc/passwd") is None
+
+
+def test_a_file_is_read_once(tree: Path) -> None:
+    files = WorkFiles(tree)
+    before = files.text(f"{tree}/check.sh")
+    (tree / "check.sh").write_text("changed\n")
+    assert files.text(f"{tree}/check.sh") == before
+
+
+def test_what_may_be_executed(tree: Path) -> None:
+    files = WorkFiles(tree)
+    assert not files.executable(f"{tree}/check.sh")
+    (tree / "check.sh").chmod(0o755)
+    assert files.executable(f"{tree}/check.sh")
+    assert not files.executable(f"{tree}/sub")
