@@ -1,186 +1,179 @@
-"""awk: scans the program text for what reaches out of awk. Facts: the manual of GNU awk 5.2."""
+"""awk: reads the program text for what reaches out of awk. Facts: the manuals of GNU awk 5.2, mawk 1.3.4 and the one true awk."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pytest_cbx.effects.model import Kind
-from pytest_cbx.effects.values import UNKNOWN, Field
+from pytest_cbx.effects.special.awk_tokens import Token, Values, readings
+from pytest_cbx.effects.special.sed import program_text
+from pytest_cbx.effects.values import UNKNOWN, Field, concat
 
 if TYPE_CHECKING:
     from pytest_cbx.effects.interpreter import Call
 
-_ASSIGNMENT = re.compile(r"^[A-Za-z_]\w*=")
-_TOKEN = re.compile(
-    r"""(?P<string>"(?:[^"\\\n]|\\.)*")|(?P<comment>\#[^\n]*)|(?P<name>@?[A-Za-z_][\w:]*)|(?P<number>\d[\w.]*|\.\d[\w]*)"""
-    r"""|(?P<operator>>>|\|&|\|\||&&|[<>=!]=|\+\+|--|\S)|(?P<newline>\n)|(?P<blank>[ \t\r\\]+)""",
-    re.DOTALL | re.VERBOSE,
-)
-_REGEX = re.compile(r"/(?:[^/\\\n\[]|\\.|\[\^?\]?(?:[^\]\\\n]|\\.)*\])*/")
-_VALUE_ENDS = frozenset({"name", "number", "string", ")", "]", "$", "++", "--"})
-_ESCAPES = {"n": "\n", "t": "\t", '"': '"', "\\": "\\", "/": "/"}
-
-Token = tuple[str, str]
+_ASSIGNMENT = re.compile(r"^([A-Za-z_][\w:]*)=")
+_GOES_ON = frozenset({",", "&&", "||", "?", ":", "|", "|&", ">", ">>", "<"})
+"""After these a line end does not end a statement (some only in gawk)."""
 
 
 def awk(call: Call) -> None:
     """Note what awk reads, and what its program writes and runs."""
     operands = list(call.parsed.operands)
-    programs = [given.value for given in call.parsed.options if "-e" in given.option.names and given.value is not None]
-    from_file = call.given("-f", "-E", "-i", "-l")
-    if not programs and not call.given("-f", "-E"):
+    programs = _given_programs(call)
+    if not programs:
         if not operands:
             return
         programs.append(operands.pop(0))
-    in_place = any(
-        given.value is not None and (not given.value.known or "inplace" in given.value.text)
-        for given in call.parsed.options
-        if "-i" in given.option.names
-    )
+    known = _assigned(call)
+    in_place = _libraries(call)
+    files: list[Field] = []
     for operand in operands:
-        if operand.known and _ASSIGNMENT.match(operand.text):
+        assigned = _ASSIGNMENT.match(operand.text)
+        if assigned:
+            known.pop(assigned.group(1), None)
             continue
+        files.append(operand)
         call.touch(Kind.READ, operand)
         if in_place:
             call.touch(Kind.WRITE, operand, why="-i inplace edits in place")
-    if from_file:
-        call.effect(Kind.EXECUTE, "the text of a program file is not seen")
-    for program in programs:
-        if program.known:
-            _program(call, program.text)
-        else:
-            call.doubt("the program is not known beforehand: it may write files and run programs")
-
-
-def tokens(text: str) -> list[Token] | None:
-    """The tokens of a program as (kind, text), blanks and comments left out; None when it could not be read."""
-    found: list[Token] = []
-    position = 0
-    while position < len(text):
-        if text[position] == "/" and not _after_value(found):
-            regex = _REGEX.match(text, position)
-            if regex is None:
-                return None
-            found.append(("regex", regex.group()))
-            position = regex.end()
-            continue
-        match = _TOKEN.match(text, position)
-        if match is None:
-            return None
-        kind = match.lastgroup or ""
-        if kind == "operator" and match.group() == '"':
-            return None
-        if kind not in ("blank", "comment"):
-            found.append((kind, match.group()))
-        position = match.end()
-    return found
-
-
-def _after_value(found: list[Token]) -> bool:
+            suffix = known.get("inplace::suffix", known.get("INPLACE_SUFFIX"))
+            if suffix is not None:
+                call.touch(Kind.WRITE, concat([operand.single(), suffix]), why="the copy that inplace keeps")
+    if call.given("-S"):
+        return
+    if not all(program is None or program.known for program in programs):
+        call.doubt("the program is not known beforehand: it may write files and run programs")
+        return
+    text = "\n".join(program.text for program in programs if program is not None)
+    found = readings(text)
     if not found:
-        return False
-    kind, text = found[-1]
-    if kind == "name" and text in ("print", "printf", "return", "case", "in", "getline", "else", "do"):
-        return False
-    return kind in _VALUE_ENDS or text in _VALUE_ENDS
-
-
-def _program(call: Call, text: str) -> None:
-    found = tokens(text)
-    if found is None:
         call.doubt("the program could not be read")
-        return
-    printing = False
-    depth = 0
-    for index, (kind, token) in enumerate(found):
-        if kind == "name":
-            if token in ("print", "printf"):
-                printing, depth = True, 0
-            elif token in ("system", "getline") or token.startswith("@"):
-                _name(call, found, index, token)
-        elif kind == "newline" or token in (";", "}"):
-            printing = False
-        elif token in ("(", "["):
-            depth += 1
-        elif token in (")", "]"):
-            depth -= 1
-        elif token in (">", ">>") and printing and depth <= 0:
-            _output(call, found, index, Kind.APPEND if token == ">>" else Kind.WRITE)
-        elif token in ("|", "|&"):
-            _pipe(call, found, index)
+    for tokens in found:
+        _Program(call, tokens, Values(tokens, known, files)).walk()
 
 
-def _name(call: Call, found: list[Token], index: int, token: str) -> None:
-    following = found[index + 1 : index + 4]
-    if token == "system":
-        if len(following) == 3 and following[0][1] == "(" and following[1][0] == "string" and following[2][1] == ")":
-            _run(call, following[1])
+def _given_programs(call: Call) -> list[Field | None]:
+    """The program texts of -e, -f and -E; None for one that is not seen."""
+    programs: list[Field | None] = []
+    for given in call.parsed.options:
+        if given.value is None:
+            continue
+        if "-e" in given.option.names:
+            programs.append(given.value)
+        elif "-f" in given.option.names:
+            text = program_text(call, given.value)
+            programs.append(text)
+            if text is None and not call.given("-S"):
+                call.effect(Kind.EXECUTE, "the text of a program file is not seen")
+    return programs
+
+
+def _libraries(call: Call) -> bool:
+    """Note what -i and -l bring in; whether it is gawk's `inplace`."""
+    in_place = False
+    for given in call.parsed.options:
+        if "-i" not in given.option.names or given.value is None:
+            continue
+        if given.value.known and given.value.text in ("inplace", "inplace.awk"):
+            in_place = True
         else:
-            call.effect(Kind.EXECUTE, "system() runs text that is not known beforehand")
-    elif token == "getline":
-        names = [item for item in following[:2] if item[1] == "<"]
-        if names:
-            at = found.index(names[0], index)
-            target = found[at + 1] if at + 1 < len(found) else ("", "")
-            if target[0] == "string" and not _concatenated(found, at + 2):
-                _file(call, Kind.READ, target)
+            in_place |= not given.value.known or "inplace" in given.value.text
+            call.effect(Kind.EXECUTE, "the text of a library is not seen")
+    return in_place
+
+
+def _assigned(call: Call) -> dict[str, Field]:
+    """The variables that -v sets."""
+    known: dict[str, Field] = {}
+    for given in call.parsed.options:
+        name, equals, value = (given.value.text if given.value is not None else "").partition("=")
+        if "-v" in given.option.names and given.value is not None and equals and "\\" not in value:
+            known[name] = given.value.after(len(name) + 1).single()
+    return known
+
+
+class _Program:
+    """One reading of a program."""
+
+    __slots__ = ("call", "tokens", "values")
+
+    def __init__(self, call: Call, tokens: Sequence[Token], values: Values) -> None:
+        self.call = call
+        self.tokens = tokens
+        self.values = values
+
+    def walk(self) -> None:
+        printing, depth = False, 0
+        for index, (kind, token) in enumerate(self.tokens):
+            if kind == "name":
+                if token in ("print", "printf"):
+                    printing, depth = True, 0
+                elif token in ("system", "getline") or token.startswith("@"):
+                    self._name(index, token)
+            elif kind == "newline":
+                printing &= depth > 0 or (index > 0 and self.tokens[index - 1][1] in _GOES_ON)
+            elif token in (";", "}"):
+                printing = False
+            elif token in ("(", "["):
+                depth += 1
+            elif token in (")", "]"):
+                depth -= 1
+            elif token in (">", ">>") and printing and depth <= 0:
+                self._output(index, Kind.APPEND if token == ">>" else Kind.WRITE)
+            elif token in ("|", "|&"):
+                self._pipe(index)
+
+    def _name(self, index: int, token: str) -> None:
+        call = self.call
+        if token == "system":
+            if self._at(index + 1)[1] == "(":
+                self._run(self.values.until(index + 2, {")"}), "system() runs text that is not known beforehand")
             else:
-                call.touch(Kind.READ, UNKNOWN)
-    elif token in ("@include", "@load"):
-        call.effect(Kind.EXECUTE, f"{token} brings in text that is not seen")
-    elif token != "@namespace":
-        call.effect(Kind.EXECUTE, "calls a function by a name that is not known beforehand")
+                call.effect(Kind.EXECUTE, "system() runs text that is not known beforehand")
+        elif token == "getline":
+            at = next((at for at in (index + 1, index + 2) if self._at(at)[1] == "<"), None)
+            if at is not None:
+                self._file(Kind.READ, self.values.one(at + 1))
+        elif token in ("@include", "@load"):
+            call.effect(Kind.EXECUTE, f"{token} brings in text that is not seen")
+        elif token != "@namespace":
+            call.effect(Kind.EXECUTE, "calls a function by a name that is not known beforehand")
 
+    def _at(self, index: int) -> Token:
+        return self.tokens[index] if 0 <= index < len(self.tokens) else ("", "")
 
-def _output(call: Call, found: list[Token], index: int, kind: Kind) -> None:
-    target = found[index + 1] if index + 1 < len(found) else ("", "")
-    if target[0] == "string" and not _concatenated(found, index + 2):
-        _file(call, kind, target)
-    else:
-        call.touch(kind, UNKNOWN, why="print redirects its output")
+    def _output(self, index: int, kind: Kind) -> None:
+        self._file(kind, self.values.until(index + 1, {")"}))
 
+    def _pipe(self, index: int) -> None:
+        """`print … | "command"`, `"command" | getline`, `|&`."""
+        unknown = "a pipe runs text that is not known beforehand"
+        if self._at(index + 1)[1] != "getline":
+            self._run(self.values.until(index + 1, {")"}), unknown)
+            return
+        kind, _ = self._at(index - 1)
+        before = self._at(index - 2)
+        alone = before[0] in ("", "newline") or before[1] in ("{", "}", ";", "(", "&&", "||", "!", "=")
+        self._run(self.values.one(index - 1) if alone and kind in ("string", "name") else None, unknown)
 
-def _pipe(call: Call, found: list[Token], index: int) -> None:
-    """`print … | "command"`, `"command" | getline`, `|&`."""
-    after = found[index + 1] if index + 1 < len(found) else ("", "")
-    if after[1] == "getline":
-        command = found[index - 1] if index else ("", "")
-        alone = index < 2 or found[index - 2][0] in ("newline",) or found[index - 2][1] in "{};(&&||!"
-    else:
-        command, alone = after, not _concatenated(found, index + 2)
-    if command[0] == "string" and alone:
-        _run(call, command)
-    else:
-        call.effect(Kind.EXECUTE, "a pipe runs text that is not known beforehand")
+    def _run(self, text: Field | None, unknown: str) -> None:
+        call = self.call
+        if text is None or not text.known:
+            call.effect(Kind.EXECUTE, unknown)
+        elif text.text.startswith("/inet"):
+            call.effect(Kind.NETWORK, text.text)
+        else:
+            with call.host.maybe(), call.process():
+                call.host.run_text(text, call.name)
 
-
-def _concatenated(found: list[Token], index: int) -> bool:
-    """Whether the value before `index` goes on."""
-    return index < len(found) and found[index][0] != "newline" and found[index][1] not in (";", "}", ")")
-
-
-def _text(token: Token) -> str | None:
-    body = token[1][1:-1]
-    if re.search(r"\\[^nt\"\\/]", body):
-        return None
-    return re.sub(r"\\(.)", lambda found: _ESCAPES[found.group(1)], body)
-
-
-def _run(call: Call, token: Token) -> None:
-    text = _text(token)
-    if text is None:
-        call.effect(Kind.EXECUTE, "runs text that could not be read")
-        return
-    with call.host.maybe():
-        call.host.run_text(Field(text), call.name)
-
-
-def _file(call: Call, kind: Kind, token: Token) -> None:
-    text = _text(token)
-    if text is not None and text.startswith("/inet"):
-        call.effect(Kind.NETWORK, text)
-    elif text is None:
-        call.touch(kind, UNKNOWN)
-    elif text != "-":
-        call.touch(kind, Field(text), why="print redirects its output" if kind is not Kind.READ else "")
+    def _file(self, kind: Kind, target: Field | None) -> None:
+        why = "print redirects its output" if kind is not Kind.READ else ""
+        if target is None:
+            self.call.touch(kind, UNKNOWN, why=why)
+        elif target.text.startswith("/inet"):
+            self.call.effect(Kind.NETWORK, target.text)
+        elif target.text != "-":
+            self.call.touch(kind, target, why=why)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pytest_cbx.effects.model import Kind
-from pytest_cbx.effects.values import Field
+from pytest_cbx.effects.values import Field, concat
 
 if TYPE_CHECKING:
     from pytest_cbx.effects.interpreter import Call
@@ -20,33 +20,87 @@ class Unclear(Exception):
 def sed(call: Call) -> None:
     """Note what sed reads, its edits in place, and what its scripts do."""
     operands = list(call.parsed.operands)
-    scripts: list[Field] = []
-    files = False
-    for given in call.parsed.options:
-        if "-e" in given.option.names and given.value is not None:
-            scripts.append(given.value)
-        elif "-f" in given.option.names and given.value is not None:
-            files = True
-            call.touch(Kind.READ, given.value)
-            call.effect(Kind.EXECUTE, "the text of the script file is not seen: it may write files and run programs")
-    if not scripts and not files:
+    in_place = call.given("-i")
+    scripts = _given_scripts(call)
+    if not scripts:
         if not operands:
             return
+        if in_place and call.value("-i") is None and len(operands) > 1 and _is_suffix(operands[0]):
+            operands.pop(0)  # BSD's -i takes its suffix from the next word, for GNU that is the script: read both
+            scripts.append(operands[0])
         scripts.append(operands.pop(0))
-    text = "\n".join(script.text for script in scripts)
-    if not all(script.known for script in scripts):
-        call.doubt("the script is not known beforehand: it may write files and run programs")
-    elif not call.given("--sandbox"):
-        _script(call, text)
-    in_place = call.given("-i", "--in-place")
-    suffix = call.value("-i", "--in-place")
+    if not call.given("--sandbox"):
+        _scripts(call, [script for script in scripts if script is not None])
+    suffix = call.value("-i")
     for operand in operands:
         call.touch(Kind.READ, operand)
         if in_place:
             call.touch(Kind.WRITE, operand, why="-i edits in place")
-            if suffix is not None and suffix.text:
-                backup = suffix.text.replace("*", operand.text) if "*" in suffix.text else operand.text + suffix.text
-                call.touch(Kind.WRITE, Field(backup, operand.shape), why="the copy that -i keeps")
+            if suffix is not None and (suffix.text or not suffix.known):
+                call.touch(Kind.WRITE, _backup(operand, suffix), why="the copy that -i keeps")
+
+
+def _given_scripts(call: Call) -> list[Field | None]:
+    """The scripts of -e and -f in their order; None for one whose text is not seen."""
+    scripts: list[Field | None] = []
+    for given in call.parsed.options:
+        if given.value is None:
+            continue
+        if "-e" in given.option.names:
+            scripts.append(given.value)
+        elif "-f" in given.option.names:
+            call.touch(Kind.READ, given.value)
+            text = program_text(call, given.value)
+            scripts.append(text)
+            if text is None and not call.given("--sandbox"):
+                call.effect(
+                    Kind.EXECUTE, "the text of the script file is not seen: it may write files and run programs"
+                )
+    return scripts
+
+
+def program_text(call: Call, file: Field) -> Field | None:
+    """The text of a file that a program takes its own program from, where that is known."""
+    if not file.known:
+        return None
+    if file.text in ("-", "/dev/stdin"):
+        return call.host.stdin if call.host.stdin.known else None
+    piped = call.host.pipes.get(file.text)
+    if piped is not None:
+        return piped if piped.known else None
+    seen = call.host.file_text(file, call.base, call.name)
+    return Field(seen) if seen is not None else None
+
+
+def _is_suffix(operand: Field) -> bool:
+    return operand.known and re.fullmatch(r"(?:[.~_][\w.~*]*)?", operand.text) is not None
+
+
+def _backup(operand: Field, suffix: Field) -> Field:
+    """The name of the copy: `*` in the suffix stands for the file's name, else the suffix goes behind it."""
+    if not suffix.known:
+        return concat([operand, suffix])
+    if "*" not in suffix.text:
+        return concat([operand.single(), Field(suffix.text)])
+    pieces: list[Field] = []
+    for index, text in enumerate(suffix.text.split("*")):
+        pieces += [operand.single()] if index else []
+        pieces += [Field(text)] if text else []
+    return concat(pieces)
+
+
+def _scripts(call: Call, scripts: list[Field]) -> None:
+    if all(script.known for script in scripts):
+        _script(call, "\n".join(script.text for script in scripts))
+        return
+    # Wildcards stand for text without slashes, blanks and line ends, so they change nothing between slashes.
+    text = "\n".join(re.sub(r"\[([*?\[])\]", r"\1", script.text) for script in scripts)
+    try:
+        tame = not any(script.unknown for script in scripts) and not actions(text)
+    except Unclear:
+        tame = False
+    if not tame or re.search(r"(?<!\\)[sy][^/\w\s\\]", text):
+        call.doubt("the script is not known beforehand: it may write files and run programs")
 
 
 def _script(call: Call, text: str) -> None:
@@ -59,7 +113,7 @@ def _script(call: Call, text: str) -> None:
                     call.touch(Kind.READ, Field(argument))
                 case _:
                     if argument:
-                        with call.host.maybe():
+                        with call.host.maybe(), call.process():
                             call.host.run_text(Field(argument), call.name)
                     else:
                         call.effect(Kind.EXECUTE, "the e command runs text of the input")
@@ -115,7 +169,8 @@ class _Reader:
         if char in "qQlL":
             return _skip(text, position, "0123456789 ")
         if char in ":btTv":
-            return next((at for at in range(position, len(text)) if text[at] in "\n;}"), len(text))
+            position = _skip(text, position, " \t")
+            return next((at for at in range(position, len(text)) if text[at] in "\n;} \t"), len(text))
         if char in "aic":
             return _text_end(text, position)
         if char == "s":
@@ -190,9 +245,10 @@ def _line_end(text: str, position: int) -> int:
 
 
 def _text_end(text: str, position: int) -> int:
-    """The end of the text of a, i, c: the line, or several joined by backslashes."""
+    """The end of the text of a, i, c: the line, or several joined by backslashes. (Two backslashes stand for one.)"""
     while True:
         end = _line_end(text, position)
-        if end == len(text) or text[end - 1] != "\\":
+        backslashes = len(text[position:end]) - len(text[position:end].rstrip("\\"))
+        if end == len(text) or not backslashes % 2:
             return end
         position = end + 1
