@@ -104,6 +104,11 @@ class EntrySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     complete: bool = False
     code: str = ""
     otherwise: str = ""
+    assumed: str = ""
+    skip: str = ""
+    help: str | None = None
+    negatable: bool | None = None
+    externals: bool = False
     examples: tuple[Example, ...] = ()
 
 
@@ -113,6 +118,13 @@ class VariableSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     effect: Literal["execute", "unknown"]
     why: str
     safe: tuple[str, ...] = ()
+
+    def harmless(self, value: str) -> bool:
+        """Whether the value is one of `safe`, or each of its words matches a pattern there."""
+        words = value.split()
+        return value in self.safe or (
+            bool(words) and all(any(fnmatchcase(word, pattern) for pattern in self.safe) for word in words)
+        )
 
 
 class FamilySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

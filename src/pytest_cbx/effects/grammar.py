@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Literal
 
 from pytest_cbx.effects.catalogue import EntrySpec, OptionSet, OptionSpec, SlotSpec, Value, option_sets
@@ -57,9 +58,12 @@ class Entry:
     permute: bool
     digits: bool
     bundled: bool
+    skip: str
     dash: str
     lenient: bool
     complete: bool
+    help: frozenset[str] | None
+    negatable: bool
     prefixes: tuple[str, ...]
     slots: tuple[Slot, ...]
     keywords: dict[str, tuple[Rule, ...]]
@@ -90,6 +94,8 @@ class Parsed:
     quits: bool = False
     names: set[str] = field(default_factory=set)
     """All names of the given options."""
+    negated: set[str] = field(default_factory=set)
+    """Names of options that a later one took back (`--dry-run --no-dry-run`)."""
     rest: int = 0
     """Index of the first word that was not read (after `ends`, or the operands of an entry that does not permute)."""
 
@@ -127,7 +133,8 @@ def compile_entry(spec: EntrySpec, parent: Entry | None = None) -> Entry:
 
 
 def _compile(spec: EntrySpec, parent: Entry | None) -> Entry:
-    options = _options(spec)
+    helping = parent.help if parent else None
+    options = _options(spec, quits=helping is None)
     if spec.inherit and parent:
         options = {**parent.options, **options}
     return Entry(
@@ -143,9 +150,12 @@ def _compile(spec: EntrySpec, parent: Entry | None) -> Entry:
         permute=spec.permute and not spec.command,
         digits=spec.digits,
         bundled=spec.bundled,
+        skip=spec.skip,
         dash=spec.dash or (parent.dash if parent else "stream"),
         lenient=bool(spec.lenient_options),
         complete=spec.complete or bool(spec.lenient_options),
+        help=frozenset(spec.help.split()) if spec.help is not None else helping,
+        negatable=spec.negatable if spec.negatable is not None else (parent.negatable if parent else False),
         prefixes=tuple(spec.prefixes.split()),
         slots=tuple(_slot(slot) for slot in spec.operands),
         keywords={name: compile_rules(rules) for name, rules in spec.keywords.items()},
@@ -163,9 +173,9 @@ def _slot(spec: SlotSpec) -> Slot:
     )  # fmt: skip
 
 
-def _options(spec: EntrySpec) -> dict[str, Option]:
+def _options(spec: EntrySpec, *, quits: bool) -> dict[str, Option]:
     found: dict[str, Option] = {}
-    for name in spec.quits.split():
+    for name in spec.quits.split() if quits else ():
         found[name] = Option(names=(name,), quits=True)
     sources: list[EntrySpec | OptionSet] = [spec]
     for name in spec.use:
@@ -215,6 +225,9 @@ class _Reader:
         while self.index < len(fields):
             current = fields[self.index]
             if not self._is_option(current):
+                if entry.skip and self.index == 0 and current.known and fnmatchcase(current.text, entry.skip):
+                    self.index += 1
+                    continue
                 if not entry.permute:
                     break
                 parsed.operands.append(current)
@@ -266,6 +279,11 @@ class _Reader:
             if attached:
                 option = self.entry.options.get(attached, Option(names=(attached,)))
                 return self._give(option, current.after(len(attached)))
+        if option is None and self.entry.negatable and name.startswith("--no-"):
+            positive = self._named(f"--{name[5:]}")
+            if positive is not None:
+                self.parsed.negated.update(positive.names)
+                return False
         if option is None:
             self._unlisted(name)
             return False
@@ -333,7 +351,17 @@ class _Reader:
         self.parsed.options.append(Given(option, value))
         self.parsed.names.update(option.names)
         self.parsed.quits |= option.quits
+        if self.entry.negatable:
+            self._take_back(option)
         return option.ends
+
+    def _take_back(self, option: Option) -> None:
+        """`--verify` takes back `--no-verify`, and the other way round, where both are listed."""
+        self.parsed.negated.difference_update(option.names)
+        for name in option.names:
+            opposite = self.entry.options.get(f"--{name[5:]}" if name.startswith("--no-") else f"--no-{name[2:]}")
+            if name.startswith("--") and opposite is not None:
+                self.parsed.negated.update(opposite.names)
 
     def _unlisted(self, name: str) -> None:
         if not self.entry.lenient:

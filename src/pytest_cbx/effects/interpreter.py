@@ -16,6 +16,7 @@ from pytest_cbx.effects.paths import is_stream, join, name_of, parent_of, parent
 from pytest_cbx.effects.pathspecs import pathspecs
 from pytest_cbx.effects.repository import Repository, parts
 from pytest_cbx.effects.rules import PLACED, Condition, Rule
+from pytest_cbx.effects.seen import SETTINGS
 from pytest_cbx.effects.values import EMPTY, UNKNOWN, Field, Shape, concat, wild
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Call:
             return
         if scope == "git":
             for part, within in parts(self, target):
-                self.touch(kind, part, within, why)
+                self.touch(kind, part, within, SETTINGS if name_of(part).text == "config" else why)
             if kind is not Kind.READ and target.text != "work":
                 self.effect(Kind.STATE, "the repository")
             return
@@ -138,10 +139,15 @@ class Call:
                 return entry.help is not None
             if not entry.commands and not entry.spec.externals:
                 return True
+            chosen = parsed.operands[0] if parsed.operands else EMPTY
+            spec = self._subcommand(entry, chosen.text) if chosen.known else None
+            if spec is None and chosen.known and entry.spec.assumed and not (parsed.operands and entry.spec.otherwise):
+                # The words are read once more, from the first option on: they are all that sub-command's.
+                self.readings[-1] = Parsed()
+                self.chain.append(compile_entry(entry.commands[entry.spec.assumed], entry))
+                continue
             if not parsed.operands:
                 return True
-            chosen = parsed.operands[0]
-            spec = self._subcommand(entry, chosen.text) if chosen.known else None
             self.chosen = chosen.text if chosen.known else ""
             self.unlisted = spec is None and chosen.known and bool(entry.spec.otherwise)
             if self.unlisted:
@@ -378,7 +384,13 @@ class Call:
             case "last":
                 return self.parsed.operands[-1] if self.parsed.operands else None
             case _:
-                return self.value(name)
+                return self.exported(name[1:]) if name.startswith("$") else self.value(name)
+
+    def exported(self, name: str) -> Field | None:
+        """A variable of the environment that the command's text sets, unless it is empty."""
+        state = self.host.state
+        value = state.variables.get(name) if name in state.exported else None
+        return value if isinstance(value, Field) and value != EMPTY else None
 
     def _met(self, when: tuple[Condition, ...], unless: tuple[Condition, ...], subject: Field = EMPTY) -> bool:
         if when and not any(self._holds(condition, subject, doubt=True) for condition in when):
@@ -395,6 +407,9 @@ class Call:
                 return bool(operands)
             candidates = [subject] if subject is not EMPTY else operands
             return any(_matches(candidate, pattern, doubt=doubt) for candidate in candidates)
+        if name.startswith("$"):
+            value = self.exported(name[1:])
+            return value is not None and (pattern is None or _matches(value, pattern, doubt=doubt))
         for parsed in self.readings:
             if name not in parsed.names or (name in parsed.negated and not doubt):
                 continue

@@ -14,7 +14,7 @@ PLACED = frozenset(
 )
 """Kinds whose effects happen to a file."""
 
-_SCOPES = frozenset({"tree", "sources", "children", "glob", "parents", "into", "into-tree"})
+_SCOPES = frozenset({"tree", "sources", "children", "glob", "parents", "into", "into-tree", "git", "pathspec"})
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 
 
@@ -44,7 +44,7 @@ def compile_conditions(conditions: tuple[str, ...]) -> tuple[Condition, ...]:
 
 def _test(text: str) -> tuple[str, str | None]:
     subject, equals, pattern = text.strip().partition("=")
-    if subject != "operand" and not subject.startswith(("-", "+")):
+    if subject != "operand" and not subject.startswith(("-", "+", "$")):
         raise InternalError(f"catalogue: the condition {text!r} names no option and is not about operands")
     return subject, pattern if equals else None
 
@@ -74,6 +74,6 @@ def _effect(text: str) -> tuple[Kind, str, tuple[str, ...]]:
     scope, target = (prefix, target) if colon and prefix in _SCOPES else ("path", rest)
     if target in ("operand", "value"):
         target = f"{{{target}}}"
-    if not target.startswith((".", "/", "~", "{", "?")):
+    if scope != "git" and not target.startswith((".", "/", "~", "{", "?")):
         raise InternalError(f"catalogue: the place of the effect {text!r} must start with . / ~ or {{")
     return kind, scope, tuple(_PLACEHOLDER.split(target))

@@ -499,7 +499,7 @@ class Walker:
     def assign(self, name: str, value: Field, *, temporary: bool = False, array: bool = False) -> None:
         """Set a variable. Those that change what runs are an effect. `temporary`: programs get it too."""
         listed = variable(name)
-        if listed is not None and not (value.known and value.text in listed.safe):
+        if listed is not None and not (value.known and listed.harmless(value.text)):
             kind = Kind.EXECUTE if listed.effect == "execute" else Kind.UNKNOWN
             self.note(kind, None, name, f"{name} is set: {listed.why}")
         for _, state in self.later:

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from pytest_cbx.effects import catalogue
 from pytest_cbx.effects.catalogue import (
     EntrySpec,
     Example,
+    VariableSpec,
     families,
     names,
     option_sets,
@@ -60,7 +62,8 @@ def test_every_condition_names_an_option_that_the_entry_has(entry: Entry) -> Non
     rules += [rule for slot in entry.slots for rule in slot.rules]
     for condition in [*conditions, *(c for rule in rules for c in conditions_of(rule))]:
         for subject, pattern in condition.tests:
-            assert subject == "operand" or option_of(entry, subject), f"{entry.name}: {subject}={pattern}"
+            known = subject == "operand" or subject.startswith("$") or option_of(entry, subject)
+            assert known, f"{entry.name}: {subject}={pattern}"
 
 
 def conditions_of(rule: Rule) -> tuple[Condition, ...]:
@@ -138,6 +141,42 @@ def test_the_heaviest_program_decides_the_estimate() -> None:
 @pytest.mark.parametrize("name", ["PATH", "LD_PRELOAD", "LD_AUDIT", "BASH_ENV", "GIT_EXTERNAL_DIFF"])
 def test_variables_that_change_what_runs_are_listed(name: str) -> None:
     assert variable(name) is not None
+
+
+@pytest.mark.parametrize(
+    ("value", "harmless"),
+    [("", True), ("-D warnings", True), ("-x1", True), ("-x1 -x2", True), ("-x1 -javaagent:a", False), ("-D", False), (" ", False)],
+)  # fmt: skip
+def test_each_word_of_a_variable_must_be_harmless(value: str, harmless: bool) -> None:
+    spec = VariableSpec(effect="execute", why="it may run anything", safe=("", "-D warnings", "-x*"))
+    assert spec.harmless(value) is harmless
+
+
+@pytest.mark.parametrize(
+    ("command", "expect"),
+    [
+        ("x", ["output default/**"]),
+        ("OUT=b x", ["output b/**"]),
+        ("export OUT=b; x", ["output b/**"]),
+        ("OUT=b; x", ["output default/**"]),
+        ("OUT= x", ["output default/**"]),
+        ("OUT=keep x", ["read kept", "output keep/**"]),
+        ('OUT="$1$FOO" x', ["output ?", "read kept"]),
+    ],
+)
+def test_an_exported_variable_moves_an_output(command: str, expect: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    text = """
+      [[program]]
+      names = ["x"]
+      effects = [
+        { do = "output tree:./default", unless = ["$OUT"] },
+        { do = "read ./kept", when = ["$OUT=k*"] },
+        "output tree:{$OUT}",
+      ]
+    """
+    entry = read_family(text, name="x.toml").program[0]
+    monkeypatch.setattr(catalogue, "program", lambda name: entry if name == "x" else program(name))
+    assert sorted(compact_of(command)) == sorted(expect)
 
 
 @pytest.mark.parametrize("name", ["FOO", "CI", "PYTHONDONTWRITEBYTECODE", "MY_PATH"])
