@@ -13,6 +13,7 @@ from pytest_cbx.effects.special import (
     copies,
     fd,
     find,
+    git,
     languages,
     make,
     mktemp,
@@ -22,6 +23,7 @@ from pytest_cbx.effects.special import (
     patch,
     sed,
     shells,
+    texts,
     variables,
     wrappers,
     xargs,
@@ -36,7 +38,7 @@ INTERPRETERS: Mapping[str, Callable[[Call], None]] = MappingProxyType(
         **builtins.INTERPRETERS, **variables.INTERPRETERS, **wrappers.INTERPRETERS, **shells.INTERPRETERS,
         **fd.INTERPRETERS, **xargs.INTERPRETERS, **parallel.INTERPRETERS, **languages.INTERPRETERS, **make.INTERPRETERS,
         **node.INTERPRETERS, **copies.INTERPRETERS, **npm_scripts.INTERPRETERS,
-        **containers.INTERPRETERS, "mktemp": mktemp.mktemp, "patch": patch.patch, "find": find.find, "sed": sed.sed, "awk": awk.awk,
+        **containers.INTERPRETERS, **git.INTERPRETERS, "mktemp": mktemp.mktemp, "patch": patch.patch, "texts": texts.texts, "find": find.find, "sed": sed.sed, "awk": awk.awk,
     }
 )  # fmt: skip
 """By the name that entries use."""
