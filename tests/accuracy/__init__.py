@@ -1,0 +1,1 @@
+"""How true the predictions are: `python -m tests.accuracy` (docs/accuracy.md)."""
