@@ -49,7 +49,7 @@ RULES: Mapping[str, tuple[Severity, ...]] = MappingProxyType(
         "empty-variable": (_C,),
         "escalation": (_C, _W),
         "world-writable": (_W,),
-        "unverified": (_W, _N),
+        "unverified": (_W,),
         "force-push": (_W,),
         "history": (_W,),
         "fork-bomb": (_C,),

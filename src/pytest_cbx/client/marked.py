@@ -132,7 +132,8 @@ def _block(row: list[_Cell], marks: Sequence[Mark], room: int, indent: int, sign
     styles = [""] * len(row)
     for mark in here:
         for index, cell in enumerate(row):
-            if mark.span.start <= cell.at < max(mark.span.end, mark.span.start + 1):
+            alone = cell.shown or mark.span.end - mark.span.start <= 1
+            if alone and mark.span.start <= cell.at < max(mark.span.end, mark.span.start + 1):
                 styles[index] = mark.style or "mark"
     yield [(margin, ""), *_joined((cell.shown, styles[index]) for index, cell in enumerate(row))]
     if not here:

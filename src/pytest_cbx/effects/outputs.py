@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pytest_cbx.effects.listings import LISTERS
 from pytest_cbx.effects.paths import name_of, parent_of
-from pytest_cbx.effects.values import EMPTY, TAME, UNKNOWN, UNKNOWN_MANY, Field, Origin, Shape, concat
+from pytest_cbx.effects.values import EMPTY, PRINTED, TAME, UNKNOWN, UNKNOWN_MANY, Field, Origin, Shape, concat
 
 if TYPE_CHECKING:
     from pytest_cbx.effects.interpreter import Call
@@ -45,6 +45,9 @@ _DECODERS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Programs that turn text which nobody can read into text, each with the options of which one is needed for that."""
 
+_OWN_WORDS = frozenset({"ssh-agent", "ssh-add", "ssh-keygen", "gpg", "gpg2", "gpg-agent", "pass", "age", "sops", "git-credential"})
+"""Programs that may talk to another host, but print what they say themselves."""
+
 _CODED = re.compile(r"\\(?:x[0-9a-fA-F]|0?[0-7]{2,3}|u[0-9a-fA-F])")
 
 
@@ -54,9 +57,12 @@ def traced(call: Call, output: Field, *, fetched: bool) -> Field:
     decoded = options is not None and (not options or any(word.text in options for word in call.fields) or call.given(*options))
     if call.name in ("printf", "echo"):
         decoded = any(_CODED.search(word.text) for word in call.fields)
+    fetched &= call.name not in _OWN_WORDS
     given = call.host.stdin.origin if output.unknown else None
+    if call.name in ("printf", "echo") and output.unknown:
+        given = next((word.origin for word in call.fields if word.origin is not None), None)
     if not (fetched or decoded or given):
-        return output
+        return PRINTED if output is UNKNOWN else output
     origin = Origin(fetched=fetched, decoded=decoded) | given | output.origin
     return replace(output, origin=replace(origin, split=False))
 

@@ -82,6 +82,8 @@ UNKNOWN = Field("", Shape.UNKNOWN)
 UNKNOWN_MANY = Field("", Shape.UNKNOWN, True)
 GIVEN = Field("", Shape.UNKNOWN, origin=Origin(given=True, if_empty=""))
 """The value of a variable that the text does not set."""
+PRINTED = Field("", Shape.UNKNOWN, origin=Origin())
+"""What some program prints."""
 TAME = Field("*", Shape.PATTERN)
 """Some text without blanks and slashes: a number, a date, a host's name."""
 

@@ -102,7 +102,7 @@ _RULES = (
     _rule("unset", "history", _WARNING, _UNRECORDED, words("HISTFILE")),
     # Disks.
     _rule("mkfs mkswap blkdiscard", "disk", _CRITICAL, "erases what a disk holds", always),
-    _rule("wipefs", "disk", _CRITICAL, "erases what a disk holds", flag("a", "--all")),
+    _rule("wipefs", "disk", _CRITICAL, "erases what a disk holds", words("-a", "--all", "-af", "-fa")),
     _rule("fdisk", "disk", _WARNING, "changes a disk's parts", unless(words("-l", "--list", "-h", "--help"))),
 )  # fmt: skip
 """Of the rules with one name the first that finds something in a call speaks."""

@@ -16,7 +16,7 @@ from pytest_cbx.cli import main as cli
 from pytest_cbx.cli import plan as plan_command
 from pytest_cbx.errors import CbxError, EngineLost, InternalError
 
-KEYS = ["command", "tier", "reasons", "effects", "claims", "findings"]
+KEYS = ["command", "tier", "reasons", "effects", "claims", "findings", "parts", "estimate", "differences"]
 EFFECTS = ["reads", "writes", "creates", "deletes", "ports", "network", "processes", "unknown"]
 
 
@@ -49,6 +49,10 @@ def feed(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
         ("explain", "--stdin0"),
         ("explain", "--stdin0", "--json", "ls"),
         ("explain", "--cwd", "nowhere", "ls"),
+        ("explain", "--deny", "grave", "ls"),
+        ("explain", "-", "ls"),
+        ("plan", "--deny", "grave"),
+        ("run", "--deny", "grave", "--", "true"),
         ("plan", "--nonsense"),
         ("plan", "--config", "nowhere.toml"),
         ("plan",),
@@ -210,7 +214,12 @@ def test_explain_for_people(place: Path, capfd: pytest.CaptureFixture[str]) -> N
     (place / "sub").mkdir()
     assert call("explain", "--cwd", "sub", "rm -rf build; absent-program") == 0
     lines = capfd.readouterr().out.splitlines()
-    assert lines[0] == "DANGEROUS_ISOLATED rm -rf build; absent-program"
+    assert lines[0].startswith("DANGEROUS_ISOLATED  ")
+    assert lines[2:5] == [
+        "  rm -rf build; absent-program",
+        "         ━━━━━  ━━━━━━━━━━━━━━",
+        "         │      ╰ the program absent-program is not in the catalogue: it may do anything",
+    ]
     assert any(line.split() == ["deletes", "sub/build/**"] for line in lines)
     assert any("absent-program" in line and "catalogue" in line for line in lines)
 

@@ -153,9 +153,9 @@ def test_the_place_makes_an_effect_stricter(effect: Effect, tier: Tier) -> None:
     [
         (at(Kind.WRITE, "/etc/hosts"), "touches-system", Severity.CRITICAL),
         (at(Kind.CREATE, "/usr/local/bin/x"), "touches-system", Severity.WARNING),
-        (at(Kind.WRITE, "/dev/sda"), "touches-system", Severity.CRITICAL),
+        (at(Kind.WRITE, "/dev/sda"), "disk", Severity.CRITICAL),
         (at(Kind.APPEND, "/root/.bashrc"), "touches-startup", Severity.CRITICAL),
-        (at(Kind.WRITE, "~/.ssh/authorized_keys"), "touches-secret", Severity.CRITICAL),
+        (at(Kind.WRITE, "~/.ssh/authorized_keys"), "persistence", Severity.CRITICAL),
         (at(Kind.READ, "/home/u/.ssh/id_rsa"), "reads-secret", Severity.WARNING),
         (at(Kind.READ, "/etc/shadow"), "reads-secret", Severity.WARNING),
         (at(Kind.DESTROY, "/", Scope.TREE), "destroys-root", Severity.CRITICAL),
