@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from pytest_cbx.cli import explain, run
 from pytest_cbx.cli import main as cli
-from pytest_cbx.cli import run
+from pytest_cbx.cli.portrait import portrait
+from pytest_cbx.client.marked import plain
+from tests.unit.client.making import make_jobs
 
 TEXT = (Path(__file__).parents[3] / "docs" / "cli.md").read_text()
 CHAPTERS = dict(re.findall(r"^## `cbx (\w+)`\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL))
@@ -31,7 +34,22 @@ def test_every_option_is_told(name: str) -> None:
     assert options - {"-h", "--help"} == set(re.findall(r"--[a-z0-9]+", CHAPTERS[name]))
 
 
+def test_the_shown_explanation_is_that_of_the_program() -> None:
+    call, shown = re.findall(r"^\$ cbx explain '(.*)'\n```\n\n```text\n(.*?)```", TEXT, re.MULTILINE | re.DOTALL)[0]
+    (job,) = make_jobs(Path("/nowhere"), call)
+    assert "\n".join(plain(portrait(job, width=100))) == shown.rstrip("\n")
+
+
 def test_every_exit_code_is_told() -> None:
     told = set(re.findall(r"^\| (\d+) \|", TEXT, re.MULTILINE))
-    ours = {0, 141, cli.EXIT_BUG, cli.EXIT_USAGE, cli.EXIT_OURS, run.EXIT_TIMEOUT}
+    ours = {
+        0,
+        141,
+        explain.EXIT_REFUSED,
+        run.EXIT_DENIED,
+        cli.EXIT_BUG,
+        cli.EXIT_USAGE,
+        cli.EXIT_OURS,
+        run.EXIT_TIMEOUT,
+    }
     assert told == {str(code) for code in ours}

@@ -131,7 +131,7 @@ def test_plain_signs_where_others_cannot_be_written(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(sys, "stdout", out)
     assert call("explain", "rm x") == 0
     out.flush()
-    assert b"     ^\n     `-" in out.buffer.getvalue()  # type: ignore[attr-defined]
+    assert b"     ^\n     `-" in out.buffer.getvalue()
 
 
 def test_a_command_from_standard_input(

@@ -119,6 +119,16 @@ FAULTY = [
     # words
     Faulty("unknown tier", command('tier = "save"'), 4, ('"save"', 'did you mean "SAFE_PARALLEL"?')),
     Faulty("unknown policy", '[cbx]\npolicy = "critcal-path"\n', 2, ('did you mean "critical-path"?',)),
+    Faulty(
+        "unknown severity",
+        '[cbx]\ndeny = "criticl"\n',
+        2,
+        ('"off", "notice", "warning", "critical"', 'did you mean "critical"?'),
+    ),
+    Faulty(
+        "unknown rule", command('allow = ["outside",\n"escalaton"]'), 5, ("element 2", 'did you mean "escalation"?')
+    ),
+    Faulty("rule like no other", command('allow = ["zzz"]'), 4, ("known: destroys-root, ",)),
     Faulty("unknown isolation", '[cbx]\nisolation = "jail"\n', 2, ('"auto", "off", "guard", "serializable"',)),
     Faulty("unknown rollback", command('rollback = "on-crsh"'), 4, ('did you mean "on-crash"?',)),
     Faulty("unknown priority", command('priority = "Hi"'), 4, ('"critical", "high", "normal", "low", "deferred"',)),

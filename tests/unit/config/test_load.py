@@ -29,6 +29,7 @@ from pytest_cbx.config.model import (
     Timeouts,
 )
 from pytest_cbx.errors import ConfigError, Problem
+from pytest_cbx.severity import Severity
 from pytest_cbx.tier import Tier
 
 from .faulty import FAULTY, Faulty, command
@@ -145,6 +146,7 @@ shell = ["bash", "-c"]
 jobs = 3
 policy = "shortest-first"
 discover = false
+deny = "warning"
 [{0}.instances]
 safe_parallel_max = 5
 conditional_parallel_max = 4
@@ -191,6 +193,7 @@ writes = ["out/*", "/tmp/x"]
 locks = ["db", "net:read"]
 tier = "dangerous-isolated"
 trust = true
+allow = ["outside", "escalation", "outside"]
 timeout = "1h"
 retries = 2
 priority = "deferred"
@@ -216,6 +219,7 @@ def test_every_key_is_read(name: str, table: str) -> None:
         shell=("bash", "-c"),
         jobs=3,
         policy=Policy.SHORTEST_FIRST,
+        deny=Severity.WARNING,
         instances=Instances(
             safe_parallel_max=5,
             conditional_parallel_max=4,
@@ -257,6 +261,7 @@ def test_every_key_is_read(name: str, table: str) -> None:
                 locks=("db", "net:read"),
                 tier=Tier.DANGEROUS_ISOLATED,
                 trust=True,
+                allow=("outside", "escalation"),
                 timeout=3600,
                 retries=2,
                 priority=Priority.DEFERRED,

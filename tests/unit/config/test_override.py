@@ -9,6 +9,7 @@ import pytest
 from pytest_cbx.config.model import CommandConfig, Instances, Isolation, Policy, Rollback, Settings
 from pytest_cbx.config.override import override
 from pytest_cbx.errors import UsageError
+from pytest_cbx.severity import Severity
 
 COMMAND = CommandConfig(name="a", run="x", line=1, timeout=5, rollback=Rollback.NEVER)
 
@@ -55,6 +56,14 @@ def test_typed_values() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("deny", "wanted"),
+    [(None, Severity.CRITICAL), ("off", None), ("warning", Severity.WARNING), (Severity.NOTICE, Severity.NOTICE)],
+)
+def test_deny_goes_before_the_file_also_to_deny_nothing(deny: Severity | str | None, wanted: Severity | None) -> None:
+    assert override(Settings(deny=Severity.CRITICAL), deny=deny).deny is wanted
+
+
 def test_a_timeout_alone_leaves_rollback() -> None:
     assert override(Settings(commands=(COMMAND,)), timeout=1).commands[0].rollback is Rollback.NEVER
     assert override(Settings(commands=(COMMAND,)), rollback="always").commands[0].timeout == 5
@@ -72,6 +81,7 @@ def test_a_timeout_alone_leaves_rollback() -> None:
         ({"timeout": "0"}, "timeout must be above 0"),
         ({"timeout": "soon"}, 'such as "90s"'),
         ({"discover": True}, "no commands by itself yet"),
+        ({"deny": "grave"}, 'deny must be one of "off", "notice", "warning", "critical"'),
     ],
 )
 def test_wrong_options(options: dict[str, Any], words: str) -> None:

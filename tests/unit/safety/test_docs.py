@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+
+import pytest
 
 from pytest_cbx.effects.model import Effect, Effects, Estimate, Kind, Place
 from pytest_cbx.plan.claims import claims_of
-from pytest_cbx.safety.findings import RULE_NAMES
 from pytest_cbx.safety.tiers import RULES
+from pytest_cbx.severity import RULES as RULE_SEVERITIES
 from pytest_cbx.tier import Tier
+from tests.unit.safety.test_findings import findings
 
 PAGE = Path(__file__).parents[3] / "docs" / "safety.md"
 
@@ -17,7 +21,7 @@ def rows(heading: str) -> list[list[str]]:
     """The cells of the first table below a heading, without its head."""
     section = PAGE.read_text("utf-8").split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
     lines = [line for line in section.splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+    return [[cell.strip(" ") for cell in re.split(r"(?<!\\)\|", line.strip("|"))] for line in lines[2:]]
 
 
 def test_the_table_of_tiers() -> None:
@@ -26,7 +30,18 @@ def test_the_table_of_tiers() -> None:
 
 
 def test_the_table_of_findings() -> None:
-    assert {cells[0].strip("`") for cells in rows("Findings")} == RULE_NAMES
+    table = {cells[0].strip("`"): cells[1] for cells in rows("Findings")}
+    assert table == {
+        rule: " or ".join(each.value for each in severities) for rule, severities in RULE_SEVERITIES.items()
+    }
+
+
+@pytest.mark.parametrize("cells", rows("Findings"), ids=lambda cells: cells[0].strip("`"))
+def test_the_examples_of_findings(cells: list[str]) -> None:
+    rule, severity, _, example = cells
+    text = example.strip("`").replace("\\|", "|")
+    found = {(each.rule, each.severity.value) for each in findings(text)}
+    assert found & {(rule.strip("`"), each) for each in severity.split(" or ")}
 
 
 def test_the_table_of_claims() -> None:

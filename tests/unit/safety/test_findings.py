@@ -148,8 +148,10 @@ NOT_FOUND: tuple[str, ...] = (
     "systemctl status x", "history", "history 5", "set -o pipefail", "docker run -v $PWD:/src x", "docker run --rm -v ./a:/a x",
     "docker run x --privileged-mode", "curl -H 'Authorization: Bearer $TOKEN' x", "tool --password-file p", "tool --token \"$TOKEN\"",
     "POSTGRES_PASSWORD=postgres docker compose up", "curl -u test:test http://x", "git clone https://x.org/y", "psql postgres://u@h/d",
-    "sort -k 2 a", "tee log", "echo '👩\u200d💻'", "echo äöü", "grep 'сюда' a", "while true; do sleep 1; ls & done", "while read l; do echo $l & done",
-    "f() { g; }; g() { ls; }; f", "npm ci --ignore-scripts", "npx -y cowsay", "sqlite3 a.db .dump", "tr a-z A-Z < a", "rev a", "echo -e 'a\\tb'",
+    "sort -k 2 a", "tee log", "echo '👩\u200d💻'", "echo äöü", "grep 'сюда' a", "while true; do sleep 1; ls & done",
+    "while read l; do echo $l & done",
+    "f() { g; }; g() { ls; }; f", "npm ci --ignore-scripts", "npx -y cowsay", "sqlite3 a.db .dump", "tr a-z A-Z < a",
+    "rev a", "echo -e 'a\\tb'",
     "eval", "trap 'rm -f x' EXIT", "find . -name '*.pyc' -delete", "xargs rm < list", "git log | sh -n",
 )  # fmt: skip
 
