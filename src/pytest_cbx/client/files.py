@@ -6,6 +6,8 @@ import os
 import stat
 from pathlib import Path
 
+from pytest_cbx.client.archives import top_of
+
 LONGEST = 256 * 1024
 """Bytes. Whoever runs a longer script is not followed into it."""
 
@@ -16,6 +18,7 @@ class WorkFiles:
     def __init__(self, root: Path) -> None:
         self._root = os.path.realpath(root)
         self._texts: dict[str, str | None] = {}
+        self._members: dict[str, tuple[str, ...] | None] = {}
 
     def text(self, path: str) -> str | None:
         """The text of the regular file at an absolute path; None: there is none, or it is no UTF-8, too long, or elsewhere."""
@@ -33,6 +36,12 @@ class WorkFiles:
             return stat.S_ISDIR(os.stat(path).st_mode)
         except (OSError, ValueError):
             return None
+
+    def members(self, path: str) -> tuple[str, ...] | None:
+        """What an archive puts at its top, directories with a slash at the end; None: it is none, too large, or reaches out."""
+        if path not in self._members:
+            self._members[path] = top_of(path)
+        return self._members[path]
 
     def _read(self, path: str) -> str | None:
         real = os.path.realpath(path)

@@ -18,7 +18,7 @@ from pytest_cbx.client.ignored import Ignored
 from pytest_cbx.client.slots import most_cores
 from pytest_cbx.config.model import CommandConfig, Settings
 from pytest_cbx.effects.analysis import analyse
-from pytest_cbx.effects.model import Effect, Effects, Kind, Scope
+from pytest_cbx.effects.model import WORKSPACE, Effect, Effects, Kind, Scope
 from pytest_cbx.effects.paths import Context
 from pytest_cbx.effects.seen import changes
 from pytest_cbx.plan.build import build_plan
@@ -69,7 +69,7 @@ def prepare(
     drafts: list[Job] = []
     for command in commands:
         effects = _effects(command, site, hooks=hooks, folder=folder, files=files)
-        if in_order and effects.consulted:
+        if in_order and (effects.consulted or effects.unpacked):
             effects = _doubt_changed(effects, drafts, site)
         drafts.append(_draft(command, effects, site, settings, folder=folder, most=most))
     ignored = Ignored(site.root)
@@ -108,13 +108,17 @@ def _directory(command: CommandConfig, folder: Path) -> Path:
 
 
 def _doubt_changed(effects: Effects, earlier: Sequence[Job], site: Site) -> Effects:
-    """Count as unseen the scripts that an earlier command may have changed by the time they run."""
+    """Count as unseen the scripts and archives that an earlier command may have changed by the time they are used."""
     doubts = []
-    for path in effects.consulted:
+    for path in (*effects.consulted, *effects.unpacked):
         changer = next((job for job in earlier if any(changes(effect, path) for effect in _changing(job, site))), None)
-        if changer is not None:
-            detail = f"{path} may be changed by {changer.request.name} before"
-            doubts.append(Effect(kind=Kind.EXECUTE, program=posixpath.basename(path), detail=detail))
+        if changer is None:
+            continue
+        detail, name = f"{path} may be changed by {changer.request.name} before", posixpath.basename(path)
+        if path in effects.consulted:
+            doubts.append(Effect(kind=Kind.EXECUTE, program=name, detail=detail))
+        else:
+            doubts.append(Effect(kind=Kind.WRITE, place=WORKSPACE, program=name, detail=detail))
     return dataclasses.replace(effects, effects=(*effects.effects, *doubts)) if doubts else effects
 
 
@@ -169,7 +173,7 @@ def _predict(
     text: str, cwd: str, workspace: str, environment: tuple[tuple[str, str], ...], files: WorkFiles
 ) -> Effects:
     effects = _predict_unseeing(text, cwd, workspace, environment)
-    if not effects.consulted:
+    if not effects.consulted and not effects.asked:
         return effects
     # It depends on files, so its text alone is no key to a cache.
     return analyse(read_both(text), dataclasses.replace(_context(cwd, workspace, environment), files=files))

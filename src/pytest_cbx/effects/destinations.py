@@ -62,5 +62,6 @@ def _is_directory(call: Call, target: Field) -> bool | None:
         return True if made else None
     files = call.host.context.files
     if files is None:
+        call.host.record.asked = True
         return None
     return files.directory(path if path.startswith("/") else f"{call.host.context.workspace.rstrip('/')}/{path}")

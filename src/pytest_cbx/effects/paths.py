@@ -26,6 +26,9 @@ class Files(Protocol):
     def directory(self, path: str) -> bool | None:
         """Whether a directory is at an absolute path (through symbolic links); None when nothing is there."""
 
+    def members(self, path: str) -> tuple[str, ...] | None:
+        """What the archive at an absolute path puts at its top, directories with a slash; None where that cannot be told."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
@@ -89,7 +92,7 @@ def resolve(value: Field, cwd: Field, context: Context, scope: str) -> list[Plac
     `scope` is one of `path`, `tree`, `sources`, `children`, `glob`.
     """
     if value.unknown:
-        return None
+        return _below(value, cwd, context)
     absolute = value.text.startswith(("/", "~"))
     if not absolute and not cwd.known:
         if cwd.unknown:
@@ -111,6 +114,15 @@ def resolve(value: Field, cwd: Field, context: Context, scope: str) -> list[Plac
             return [Place(path=path, scope=Scope.SOURCES)]
         case _:
             return [Place(path="*" if path == "." else f"{path.rstrip('/')}/*", scope=Scope.GLOB)]
+
+
+def _below(value: Field, cwd: Field, context: Context) -> list[Place] | None:
+    """What begins with a known directory lies below it, when it stays one word: an unknown name is not taken to climb out."""
+    directory = value.text.rpartition("/")[0]
+    if value.many or not directory.strip("/~") or not (cwd.known or directory.startswith(("/", "~"))):
+        return None
+    path = normal(directory, cwd.text, context.workspace)
+    return None if path == "." else [Place(path=path, scope=Scope.TREE)]
 
 
 def _climbs(pattern: str) -> bool:

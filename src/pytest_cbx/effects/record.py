@@ -16,8 +16,8 @@ class Record:
     """Effects and programs in order of the text, each once; the heaviest program's estimate."""
 
     __slots__ = (
-        "_effects", "_estimate", "_programs", "assigned", "consulted", "differences", "facts", "fetches", "invocations", "listed",
-        "readable", "span", "word"
+        "_effects", "_estimate", "_programs", "assigned", "asked", "consulted", "differences", "facts", "fetches", "invocations", "listed",
+        "readable", "span", "unpacked", "word"
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -28,6 +28,10 @@ class Record:
         """Patterns that the shell expands, in order of the text."""
         self.consulted: dict[str, str] = {}
         """Files whose text counts, each with the program that takes it."""
+        self.asked = False
+        """The work tree could not be looked at, and should be."""
+        self.unpacked: dict[str, None] = {}
+        """Archives whose members count."""
         self.differences: dict[str, None] = {}
         """What the second reader sees differently."""
         self.readable = True
@@ -93,7 +97,8 @@ class Record:
         """All that was collected."""
         return Effects(
             effects=self.effects(), programs=tuple(self._programs.values()), estimate=self._estimate,
-            readable=self.readable, listed=tuple(self.listed), consulted=tuple(self.consulted),
+            readable=self.readable, listed=tuple(self.listed), consulted=tuple(self.consulted), asked=self.asked,
+            unpacked=tuple(self.unpacked),
             differences=tuple(self.differences),
             facts=tuple(self.facts), invocations=tuple(self.invocations), assigned=tuple(self.assigned),
         )  # fmt: skip

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 _CHANGING = frozenset({Kind.OUTPUT, Kind.WRITE, Kind.APPEND, Kind.CREATE, Kind.DELETE, Kind.DESTROY})
 """Kinds that may give a place another text. (Metadata is none; caches hold no scripts.)"""
 
+SETTINGS = "settings that run nothing"
+"""The detail of an effect that changes git's configuration, but not what it makes git run."""
+
 
 def file_text(walker: Walker, path: Field, base: Field, program: str) -> str | None:
     """The text of a file in the workspace, which `program` takes in; None where it cannot be told.
@@ -31,6 +34,23 @@ def file_text(walker: Walker, path: Field, base: Field, program: str) -> str | N
     return files.text(f"{walker.context.workspace.rstrip('/')}/{place}") if files is not None else None
 
 
+def archive_members(walker: Walker, path: Field, base: Field) -> tuple[str, ...] | None:
+    """What an archive in the workspace puts at its top; None where it cannot be told, or the same text may change it before."""
+    places = resolve(path, base, walker.context, "path") or ()
+    if not path.known or len(places) != 1 or places[0].path.startswith(("/", "~", "..")):
+        return None
+    place = places[0].path
+    if any(changes(effect, place) for effect in walker.record.effects()):
+        return None
+    if walker.context.files is None:
+        walker.record.asked = True
+        return None
+    members = walker.context.files.members(f"{walker.context.workspace.rstrip('/')}/{place}")
+    if members is not None:
+        walker.record.unpacked[place] = None
+    return members
+
+
 def doubt_what_changes(record: Record) -> None:
     """Note an EXECUTE effect for each file that was taken in and that the same text may change before, wherever it does."""
     for path, program in record.consulted.items():
@@ -40,12 +60,14 @@ def doubt_what_changes(record: Record) -> None:
 
 def changes(effect: Effect, path: str) -> bool:
     """Whether the effect may change the text at `path`, which lies in the workspace."""
-    if effect.kind not in _CHANGING:
+    if effect.kind not in _CHANGING or effect.detail == SETTINGS:
         return False
     return effect.place is None or _covers(effect.place, path, above=effect.kind is not Kind.CREATE)
 
 
 def _covers(place: Place, path: str, *, above: bool) -> bool:
+    if place.scope is Scope.SOURCES and ".git" in path.split("/"):
+        return False  # What git keeps for itself is no source.
     if place.scope in (Scope.TREE, Scope.SOURCES):
         return place.path in (".", "/") or path == place.path or path.startswith(f"{place.path}/")
     if place.scope is Scope.PATH:

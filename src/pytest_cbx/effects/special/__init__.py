@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pytest_cbx.effects.special import (
+    archives,
     awk,
     builtins,
     containers,
@@ -14,12 +15,14 @@ from pytest_cbx.effects.special import (
     fd,
     find,
     git,
+    git_commands,
     languages,
     make,
     mktemp,
     node,
     npm_scripts,
     parallel,
+    perl,
     patch,
     sed,
     shells,
@@ -36,9 +39,9 @@ if TYPE_CHECKING:
 INTERPRETERS: Mapping[str, Callable[[Call], None]] = MappingProxyType(
     {
         **builtins.INTERPRETERS, **variables.INTERPRETERS, **wrappers.INTERPRETERS, **shells.INTERPRETERS,
-        **fd.INTERPRETERS, **xargs.INTERPRETERS, **parallel.INTERPRETERS, **languages.INTERPRETERS, **make.INTERPRETERS,
-        **node.INTERPRETERS, **copies.INTERPRETERS, **npm_scripts.INTERPRETERS,
-        **containers.INTERPRETERS, **git.INTERPRETERS, "mktemp": mktemp.mktemp, "patch": patch.patch, "texts": texts.texts, "find": find.find, "sed": sed.sed, "awk": awk.awk,
+        **fd.INTERPRETERS, **xargs.INTERPRETERS, **parallel.INTERPRETERS, **perl.INTERPRETERS, **languages.INTERPRETERS, **make.INTERPRETERS,
+        **node.INTERPRETERS, **copies.INTERPRETERS, **archives.INTERPRETERS, **npm_scripts.INTERPRETERS,
+        **containers.INTERPRETERS, **git.INTERPRETERS, **git_commands.INTERPRETERS, "mktemp": mktemp.mktemp, "patch": patch.patch, "texts": texts.texts, "find": find.find, "sed": sed.sed, "awk": awk.awk,
     }
 )  # fmt: skip
 """By the name that entries use."""
