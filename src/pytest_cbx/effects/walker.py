@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
-from pytest_cbx.effects import dispatch, redirects, writing
-from pytest_cbx.effects.catalogue import variable
+from pytest_cbx.effects import assignments, dispatch, redirects, writing
 from pytest_cbx.effects.expansion import Expander
-from pytest_cbx.effects.facts import Assigned, Sign
+from pytest_cbx.effects.facts import Sign
 from pytest_cbx.effects.file_tests import files_tested
 from pytest_cbx.effects.grammar import Entry
 from pytest_cbx.effects.listings import together
@@ -18,13 +17,12 @@ from pytest_cbx.effects.paths import Context, resolve
 from pytest_cbx.effects.record import Record
 from pytest_cbx.effects.seen import file_text
 from pytest_cbx.effects.state import State
-from pytest_cbx.effects.values import EMPTY, TAME, UNKNOWN, UNKNOWN_MANY, Field, Variable, concat
+from pytest_cbx.effects.values import EMPTY, TAME, UNKNOWN, UNKNOWN_MANY, Field, Variable
 from pytest_cbx.shell.both import Reading
 from pytest_cbx.shell.nodes import (
     AndOr,
     Arithmetic,
     ArithmeticFor,
-    Assignment,
     Case,
     Command,
     Conditional,
@@ -440,7 +438,7 @@ class Walker:
         with self.input(self.stdin):
             if not fields:
                 for assignment in node.assignments:
-                    self.assignment(assignment)
+                    assignments.apply(self, assignment)
                 redirects.apply(self, node.redirects, "")
                 return UNKNOWN if node.redirects else EMPTY
             if not node.assignments:
@@ -450,7 +448,7 @@ class Walker:
                 saved = self.state.variables, self.state.exported
                 self.state.variables, self.state.exported = dict(saved[0]), set(saved[1])
                 for assignment in node.assignments:
-                    self.assignment(assignment, exported=True)
+                    assignments.apply(self, assignment, exported=True)
                 writes = redirects.apply(self, node.redirects, name)
                 output = self._run(fields, node)
                 self.restore({assignment.name: saved[0].get(assignment.name) for assignment in node.assignments})
@@ -461,27 +459,8 @@ class Walker:
         for assignment in node.operands_assigned:
             if fields[0].text in ("local", "declare", "typeset"):
                 self.localise(assignment.name)
-            self.assignment(assignment, exported=fields[0].text == "export")
+            assignments.apply(self, assignment, exported=fields[0].text == "export")
         return dispatch.run(self, fields, operands=len(node.operands_assigned), direct=True)
-
-    def assignment(self, node: Assignment, *, exported: bool = False) -> None:
-        """Apply an assignment of the tree."""
-        if node.index is not None:
-            index = self.expander.one(node.index)
-            self.expander.arithmetic(index.text)
-            self.expander.evaluated(Field(f"{node.name}[{index.text}]", index.shape))
-        if node.elements is not None:
-            values = tuple(self.expander.words(node.elements))
-            self.assign(node.name, UNKNOWN if variable(node.name) else EMPTY, array=True)
-            self.state.variables[node.name] = UNKNOWN if node.append else values
-            return
-        value = self.expander.one(node.value) if node.value is not None else EMPTY
-        if node.index is not None:
-            value = UNKNOWN
-        elif node.append:
-            before = self.state.variables.get(node.name, UNKNOWN)
-            value = concat([before, value]).single() if isinstance(before, Field) else UNKNOWN
-        self.assign(node.name, value, temporary=exported)
 
     def localise(self, name: str) -> None:
         """The name is local to the function that runs: its outer value comes back afterwards."""
@@ -498,18 +477,7 @@ class Walker:
 
     def assign(self, name: str, value: Field, *, temporary: bool = False, array: bool = False) -> None:
         """Set a variable. Those that change what runs are an effect. `temporary`: programs get it too."""
-        listed = variable(name)
-        if listed is not None and not (value.known and listed.harmless(value.text)):
-            kind = Kind.EXECUTE if listed.effect == "execute" else Kind.UNKNOWN
-            self.note(kind, None, name, f"{name} is set: {listed.why}")
-        for _, state in self.later:
-            if array or state.variables.get(name) != value:
-                state.variables[name] = UNKNOWN
-        self.record.assigned.append(Assigned(name=name, value=value, span=self.record.word or self.record.span))
-        if not array:
-            self.state.variables[name] = value
-        if temporary:
-            self.state.exported.add(name)
+        assignments.assign(self, name, value, temporary=temporary, array=array)
 
 
 def _joined(values: list[Field]) -> Field:

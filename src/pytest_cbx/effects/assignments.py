@@ -1,0 +1,58 @@
+"""What assignments do to the state, and what they show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_cbx.effects.catalogue import variable
+from pytest_cbx.effects.facts import Assigned
+from pytest_cbx.effects.model import Kind
+from pytest_cbx.effects.values import EMPTY, UNKNOWN, Field, concat
+from pytest_cbx.shell.nodes import Assignment
+
+if TYPE_CHECKING:
+    from pytest_cbx.effects.walker import Walker
+
+
+def apply(walker: Walker, node: Assignment, *, exported: bool = False) -> None:
+    """Apply an assignment of the tree."""
+    word = walker.record.word
+    if walker.own_text:
+        walker.record.word = node.span
+    _apply(walker, node, exported=exported)
+    walker.record.word = word
+
+
+def _apply(walker: Walker, node: Assignment, *, exported: bool) -> None:
+    if node.index is not None:
+        index = walker.expander.one(node.index)
+        walker.expander.arithmetic(index.text)
+        walker.expander.evaluated(Field(f"{node.name}[{index.text}]", index.shape))
+    if node.elements is not None:
+        values = tuple(walker.expander.words(node.elements))
+        walker.assign(node.name, UNKNOWN if variable(node.name) else EMPTY, array=True)
+        walker.state.variables[node.name] = UNKNOWN if node.append else values
+        return
+    value = walker.expander.one(node.value) if node.value is not None else EMPTY
+    if node.index is not None:
+        value = UNKNOWN
+    elif node.append:
+        before = walker.state.variables.get(node.name, UNKNOWN)
+        value = concat([before, value]).single() if isinstance(before, Field) else UNKNOWN
+    walker.assign(node.name, value, temporary=exported)
+
+
+def assign(walker: Walker, name: str, value: Field, *, temporary: bool = False, array: bool = False) -> None:
+    """Set a variable. Those that change what runs are an effect. `temporary`: programs get it too."""
+    listed = variable(name)
+    if listed is not None and not (value.known and listed.harmless(value.text)):
+        kind = Kind.EXECUTE if listed.effect == "execute" else Kind.UNKNOWN
+        walker.note(kind, None, name, f"{name} is set: {listed.why}")
+    for _, state in walker.later:
+        if array or state.variables.get(name) != value:
+            state.variables[name] = UNKNOWN
+    walker.record.assigned.append(Assigned(name=name, value=value, span=walker.record.word or walker.record.span))
+    if not array:
+        walker.state.variables[name] = value
+    if temporary:
+        walker.state.exported.add(name)
