@@ -62,7 +62,9 @@ def traced(call: Call, output: Field, *, fetched: bool) -> Field:
     if call.name in ("printf", "echo") and output.unknown:
         given = next((word.origin for word in call.fields if word.origin is not None), None)
     if not (fetched or decoded or given):
-        return PRINTED if output is UNKNOWN else output
+        if output.known or output.origin is not None:
+            return output
+        return PRINTED if output is UNKNOWN else replace(output, origin=Origin())
     origin = Origin(fetched=fetched, decoded=decoded) | given | output.origin
     return replace(output, origin=replace(origin, split=False))
 

@@ -6,6 +6,7 @@ import pytest
 
 from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.paths import Context
+from pytest_cbx.effects.values import Origin
 from tests.unit.effects.help import compact_of, effects_of
 
 EXACT: list[tuple[str, list[str]]] = [
@@ -48,7 +49,7 @@ EXACT: list[tuple[str, list[str]]] = [
     ("x=a; (x=b); cat $x", ["read a"]),
     ("X=a cat b", ["read b"]),
     ("x=a; unset x; cat b$x", ["read b"]),
-    ("read x; cat \"d/$x\"", ["read ?"]),
+    ("read x; cat \"d/$x\"", ["read d/**"]),
     ("rm${IFS}-rf${IFS}d", ["destroy d/**"]),
     ("cat $HOME/a ~/b", ["read /home/u/a", "read /home/u/b"]),
     ("cat $((1+1))", ["read *"]),
@@ -219,18 +220,50 @@ def test_known_variables_of_the_environment_are_used() -> None:
     assert compact_of('rm -rf "src/$OTHER"', context) == ["destroy ?"]
 
 
-def test_a_span_points_into_the_text() -> None:
-    text = "cat a; rm b"
-    effect = next(effect for effect in effects_of(text).effects if effect.kind is Kind.DELETE)
+@pytest.mark.parametrize(
+    ("text", "kind", "part"),
+    [
+        ("cat a; rm b", Kind.DELETE, "b"),
+        ("rm a; echo x > b", Kind.WRITE, "> b"),
+        ("ls; curl -s x", Kind.NETWORK, "curl"),
+        ("true; bash -c 'true; true; true; true; rm b'", Kind.DELETE, "'true; true; true; true; rm b'"),
+        ("f() { rm $1; }; f b", Kind.DELETE, "$1"),
+        ("rm a b", Kind.DELETE, "a"),
+        ("rm $(curl x)", Kind.DELETE, "$(curl x)"),
+        ("rm $(curl x)", Kind.NETWORK, "curl"),
+        ("sudo rm a", Kind.DELETE, "a"),
+        ("LD_PRELOAD=x ls", Kind.UNKNOWN, "LD_PRELOAD=x"),
+    ],
+)
+def test_a_span_is_the_part_of_the_text_that_says_so(text: str, kind: Kind, part: str) -> None:
+    effect = next(effect for effect in effects_of(text).effects if effect.kind is kind)
     assert effect.span is not None
-    assert text[effect.span.start : effect.span.end] == "rm b"
+    assert text[effect.span.start : effect.span.end] == part
 
 
-def test_spans_of_text_within_text_are_those_of_the_outer_command() -> None:
-    text = "true; bash -c 'true; true; true; true; rm b'"
-    effect = next(effect for effect in effects_of(text).effects if effect.kind is Kind.DELETE)
-    assert effect.span is not None
-    assert text[effect.span.start : effect.span.end].startswith("bash")
+@pytest.mark.parametrize(
+    ("text", "origin"),
+    [
+        ('eval "$x"', Origin(given=True, if_empty="")),
+        ('eval "$(curl x)"', Origin(fetched=True)),
+        ('eval "$(ls)"', Origin()),
+        ("ls | base64 -d | sh", Origin(decoded=True)),
+        ('x=$(curl a); y="b $x"; eval "$y"', Origin(fetched=True)),
+        ("curl a | sed s/a/b/ | sh", Origin(fetched=True)),
+        ('curl a | while read l; do eval "$l"; done', Origin(given=True, fetched=True)),
+    ],
+)
+def test_text_that_runs_says_where_it_comes_from(text: str, origin: Origin) -> None:
+    (found,) = {effect.origin for effect in effects_of(text).effects if effect.kind is Kind.EXECUTE}
+    assert found == origin
+
+
+def test_calls_are_told_with_their_options() -> None:
+    (call,) = effects_of("git -C sub push --force origin main").invocations
+    assert (call.program, call.path) == ("git", ("push",))
+    assert call.has("--force")
+    assert [value.text for value in call.values("-C")] == ["sub"]
+    assert [operand.text for operand in call.operands] == ["origin", "main"]
 
 
 @pytest.mark.parametrize(
