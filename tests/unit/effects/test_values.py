@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_cbx.effects.model import Scope
+from pytest_cbx.effects.model import Place, Scope
 from pytest_cbx.effects.paths import Context, normal, resolve, widen
 from pytest_cbx.effects.values import (
     LONGEST_TEXT,
@@ -156,7 +156,26 @@ def test_sources_keep_their_scope() -> None:
     assert [place.scope for place in found] == [Scope.SOURCES]
 
 
-@pytest.mark.parametrize("value", [UNKNOWN, Field("a/", Shape.UNKNOWN), Field("*/../b", PATTERN)])
+@pytest.mark.parametrize(
+    ("value", "path"),
+    [("out/", "out"), ("out/pre-", "out"), ("a/../b/", "b"), ("/etc/", "/etc"), ("../x/", "/x")],
+)
+def test_what_follows_a_known_directory_lies_below_it(value: str, path: str) -> None:
+    found = resolve(Field(value, Shape.UNKNOWN), CWD, CONTEXT, "path")
+    assert found == [Place(path=path, scope=Scope.TREE)]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        UNKNOWN,
+        Field("pre-", Shape.UNKNOWN),
+        Field("/", Shape.UNKNOWN),
+        Field("./", Shape.UNKNOWN),
+        Field("out/", Shape.UNKNOWN, True),
+        Field("*/../b", PATTERN),
+    ],
+)
 def test_unknown_places(value: Field) -> None:
     assert resolve(value, CWD, CONTEXT, "path") is None
 
