@@ -16,7 +16,7 @@ class Record:
     """Effects and programs in order of the text, each once; the heaviest program's estimate."""
 
     __slots__ = (
-        "_effects", "_estimate", "_programs", "assigned", "asked", "consulted", "differences", "facts", "fetches", "invocations", "listed",
+        "_effects", "_estimate", "_programs", "asked", "assigned", "consulted", "differences", "facts", "fetches", "invocations", "listed",
         "readable", "span", "unpacked", "word"
     )  # fmt: skip
 

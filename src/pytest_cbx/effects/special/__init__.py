@@ -10,6 +10,7 @@ from pytest_cbx.effects.special import (
     archives,
     awk,
     builtins,
+    concurrent,
     containers,
     copies,
     fd,
@@ -22,8 +23,8 @@ from pytest_cbx.effects.special import (
     node,
     npm_scripts,
     parallel,
-    perl,
     patch,
+    perl,
     sed,
     shells,
     texts,
@@ -41,7 +42,8 @@ INTERPRETERS: Mapping[str, Callable[[Call], None]] = MappingProxyType(
         **builtins.INTERPRETERS, **variables.INTERPRETERS, **wrappers.INTERPRETERS, **shells.INTERPRETERS,
         **fd.INTERPRETERS, **xargs.INTERPRETERS, **parallel.INTERPRETERS, **perl.INTERPRETERS, **languages.INTERPRETERS, **make.INTERPRETERS,
         **node.INTERPRETERS, **copies.INTERPRETERS, **archives.INTERPRETERS, **npm_scripts.INTERPRETERS,
-        **containers.INTERPRETERS, **git.INTERPRETERS, **git_commands.INTERPRETERS, "mktemp": mktemp.mktemp, "patch": patch.patch, "texts": texts.texts, "find": find.find, "sed": sed.sed, "awk": awk.awk,
+        **containers.INTERPRETERS, **git.INTERPRETERS, **git_commands.INTERPRETERS,
+        "mktemp": mktemp.mktemp, "patch": patch.patch, "texts": texts.texts, "find": find.find, "sed": sed.sed, "awk": awk.awk,
     }
 )  # fmt: skip
 """By the name that entries use."""
