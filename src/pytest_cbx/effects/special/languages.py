@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_cbx.effects import dispatch
 from pytest_cbx.effects.catalogue import is_listed
 from pytest_cbx.effects.model import Kind
+from pytest_cbx.effects.special.snippets import imported, javascript_prints, python_touches
 from pytest_cbx.effects.values import UNKNOWN, Field
 
 if TYPE_CHECKING:
@@ -38,14 +39,29 @@ def python(call: Call) -> None:
         return
     elif operands and operands[0].text != "-":
         _script(call, operands[0])
+    elif call.host.stdin.known:
+        _code(call, call.host.stdin)
     else:
         call.effect(Kind.EXECUTE, "runs the program on its standard input", call.host.stdin)
 
 
 def _code(call: Call, text: Field | None) -> None:
-    if text is not None and text.known and text.text.strip() in ("", "pass", "0", "1", "..."):
+    """Program text: closed readers know short ones, all others may do anything."""
+    touches = python_touches(text.text) if text is not None and text.known else None
+    if touches is None or text is None or _shadowed(call, text.text):
+        call.effect(Kind.EXECUTE, "runs program text that is not analysed", text)
         return
-    call.effect(Kind.EXECUTE, "runs program text that is not analysed", text)
+    for kind, path, scope in touches:
+        call.touch(kind, Field(path), scope, "the program opens it" if kind is not Kind.READ else "")
+
+
+def _shadowed(call: Call, text: str) -> bool:
+    """Whether a module of the working directory stands before one of the library's."""
+    files = call.host.context.files
+    if files is None or not call.base.known:
+        return False
+    places = [f"{call.base.text}/{name}" for name in imported(text)]
+    return any(files.directory(place) or files.directory(f"{place}.py") is not None for place in places)
 
 
 def _module(call: Call, module: Field, arguments: list[Field]) -> None:
@@ -62,7 +78,12 @@ def _script(call: Call, file: Field) -> None:
 
 
 def language(call: Call) -> None:
-    """node, perl, ruby, php, lua …: an option with program text, a script file, or standard input. `-c` style checks are data."""
+    """node, lua …: an option with program text, a script file, or standard input. `-c` style checks are data."""
+    program = call.value("-e", "-p")
+    if program is not None and call.entry.name == "node":
+        if not program.known or not javascript_prints(program.text):
+            call.effect(Kind.EXECUTE, "runs program text that is not analysed", program)
+        return
     if any(option.option.rules for option in call.parsed.options):
         for operand in call.parsed.operands:
             call.touch(Kind.READ, operand)

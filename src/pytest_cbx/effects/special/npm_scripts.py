@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,11 @@ def npm_run(call: Call) -> None:
     else:
         words = words[1:] if call.unlisted else words
         script = Field(_CANONICAL.get(call.chosen, call.chosen))
+    run_script(call, script, words)
+
+
+def run_script(call: Call, script: Field, words: list[Field]) -> None:
+    """One script by its name, with further arguments."""
     found = _scripts(call) if script.known and not call.given(*_ELSEWHERE) else None
     if found is not None:
         _follow(call, script.text, words, *found)
@@ -46,6 +52,16 @@ def npm_run(call: Call) -> None:
         _tool(call, script, words)
     else:
         _by_convention(call, script)
+
+
+def script_names(call: Call, pattern: str) -> list[str]:
+    """The scripts that a pattern of npm-run-all names: `*` stays within one part of a name, parts are parted by `:`."""
+    found = _scripts(call)
+    if found is None or "*" not in pattern:
+        return [pattern]
+    parts = [".*" if part == "**" else re.escape(part).replace(r"\*", "[^:]*") for part in pattern.split(":")]
+    expression = re.compile(":".join(parts))
+    return [name for name in found[1] if expression.fullmatch(name)]
 
 
 def _follow(call: Call, name: str, words: list[Field], folder: Field, scripts: Mapping[str, str]) -> None:
