@@ -41,7 +41,7 @@ INTERPRETERS: Mapping[str, Callable[[Call], None]] = MappingProxyType(
     {
         **builtins.INTERPRETERS, **variables.INTERPRETERS, **wrappers.INTERPRETERS, **shells.INTERPRETERS,
         **fd.INTERPRETERS, **xargs.INTERPRETERS, **parallel.INTERPRETERS, **perl.INTERPRETERS, **languages.INTERPRETERS, **make.INTERPRETERS,
-        **node.INTERPRETERS, **copies.INTERPRETERS, **archives.INTERPRETERS, **npm_scripts.INTERPRETERS,
+        **node.INTERPRETERS, **copies.INTERPRETERS, **archives.INTERPRETERS, **npm_scripts.INTERPRETERS, **concurrent.INTERPRETERS,
         **containers.INTERPRETERS, **git.INTERPRETERS, **git_commands.INTERPRETERS,
         "mktemp": mktemp.mktemp, "patch": patch.patch, "texts": texts.texts, "find": find.find, "sed": sed.sed, "awk": awk.awk,
     }

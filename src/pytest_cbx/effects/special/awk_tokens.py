@@ -132,8 +132,8 @@ class Values:
         parentheses = 0
         while not self._ends(index) and not (self._tokens[index][1] in closing and not parentheses):
             kind, text = self._tokens[index]
-            if kind == "operator" and text in "()":
-                parentheses += 1 if text == "(" else -1
+            if kind == "operator" and text in ("(", ")", "++", "--"):
+                parentheses += {"(": 1, ")": -1}.get(text, 0)
                 index += 1
                 continue
             piece, index = self._piece(index)

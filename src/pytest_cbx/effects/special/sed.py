@@ -37,7 +37,7 @@ def sed(call: Call) -> None:
         if in_place:
             call.touch(Kind.WRITE, operand, why="-i edits in place")
             if suffix is not None and (suffix.text or not suffix.known):
-                call.touch(Kind.WRITE, _backup(operand, suffix), why="the copy that -i keeps")
+                call.touch(Kind.WRITE, backup(operand, suffix), why="the copy that -i keeps")
 
 
 def _given_scripts(call: Call) -> list[Field | None]:
@@ -76,7 +76,7 @@ def _is_suffix(operand: Field) -> bool:
     return operand.known and re.fullmatch(r"(?:[.~_][\w.~*]*)?", operand.text) is not None
 
 
-def _backup(operand: Field, suffix: Field) -> Field:
+def backup(operand: Field, suffix: Field) -> Field:
     """The name of the copy: `*` in the suffix stands for the file's name, else the suffix goes behind it."""
     if not suffix.known:
         return concat([operand, suffix])
