@@ -12,6 +12,7 @@ from pytest_cbx.effects.values import UNKNOWN, Field, Shape, concat
 
 if TYPE_CHECKING:
     from pytest_cbx.effects.interpreter import Call
+    from pytest_cbx.effects.state import State
 
 
 def cd(call: Call) -> None:
@@ -35,16 +36,33 @@ def cd(call: Call) -> None:
 
 
 def pushd(call: Call) -> None:
-    """`pushd DIR`; the stack itself is not followed."""
-    if len(call.parsed.operands) == 1 and not call.parsed.operands[0].text.startswith(("+", "-")):
+    """`pushd DIR`: the directory that is left is kept on the stack, `DIRSTACK`; `pushd` alone changes places with it."""
+    state = call.host.state
+    stack, operands, before = state.variables.get("DIRSTACK", ()), call.parsed.operands, state.cwd
+    if not isinstance(stack, tuple) or call.given("-n") or (operands and operands[0].text.startswith(("+", "-"))):
+        _lose(state)
+    elif operands:
         cd(call)
-    else:
-        call.host.state.change_directory(UNKNOWN)
+        state.variables["DIRSTACK"] = (before, *stack)
+    elif stack:
+        state.change_directory(stack[0])
+        state.variables["DIRSTACK"] = (before, *stack[1:])
 
 
 def popd(call: Call) -> None:
-    """`popd`: back to a directory that was not followed."""
-    call.host.state.change_directory(UNKNOWN)
+    """`popd`: back to the directory on top of the stack; it fails when there is none."""
+    state = call.host.state
+    stack = state.variables.get("DIRSTACK", ())
+    if not isinstance(stack, tuple) or call.fields:
+        _lose(state)
+    elif stack:
+        state.change_directory(stack[0])
+        state.variables["DIRSTACK"] = stack[1:]
+
+
+def _lose(state: State) -> None:
+    state.change_directory(UNKNOWN)
+    state.variables["DIRSTACK"] = UNKNOWN
 
 
 def evaluate(call: Call) -> None:
