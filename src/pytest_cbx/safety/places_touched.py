@@ -16,6 +16,7 @@ _WRITING = frozenset(
 _REMOVING = frozenset({Kind.DELETE, Kind.DESTROY})
 _EMPTYING = _REMOVING | {Kind.WRITE, Kind.OUTPUT}
 _READING = frozenset({Kind.READ})
+_SPOKEN_OF = _WRITING | _READING
 
 _DISK = re.compile(r"^/dev/(?:(?:sd|hd|vd|xvd|nvme|mmcblk|md|dm-|loop|disk|rdisk|nbd)[\w*?\[\]-]*|mapper/.+|disk/.+)$")
 _CARRIED_OUT = re.compile(
@@ -134,18 +135,22 @@ _RULES = (
 )
 
 
+_INSIDE = tuple(rule for rule in _RULES if rule.fits in (_all_of, _git_hook, _by_git))
+"""Rules that may fit a place in the work tree; asking only these makes most commands quick."""
+
+
 def look(effects: Effects, text: str) -> Iterator[Finding]:
     """One finding at most for each effect that happens at a place."""
     for effect in effects.effects:
-        if effect.place is not None and not (effect.kind is Kind.READ and area_of(effect.place) is Area.WORKSPACE):
-            yield from _of_effect(effect, effect.place, text)
-
-
-def _of_effect(effect: Effect, place: Place, text: str) -> Iterator[Finding]:
-    area = area_of(place)
-    wrote = text[effect.span.start : effect.span.end] if effect.span else ""
-    for rule in _RULES:
-        if effect.kind in rule.kinds and rule.fits(effect, place, area, wrote):
-            message = f"{effect.program or 'the command'} {rule.what} {place.path}"
-            yield Finding(rule=rule.name, severity=rule.severity, message=message, span=effect.span)
-            return
+        place, kind = effect.place, effect.kind
+        if place is None or kind not in _SPOKEN_OF:
+            continue
+        area = area_of(place)
+        if area is Area.WORKSPACE and kind is Kind.READ:
+            continue
+        wrote = text[effect.span.start : effect.span.end] if effect.span else ""
+        for rule in _INSIDE if area is Area.WORKSPACE else _RULES:
+            if kind in rule.kinds and rule.fits(effect, place, area, wrote):
+                message = f"{effect.program or 'the command'} {rule.what} {place.path}"
+                yield Finding(rule=rule.name, severity=rule.severity, message=message, span=effect.span)
+                break

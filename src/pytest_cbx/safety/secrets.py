@@ -92,18 +92,19 @@ def _passwords(call: Invocation) -> Iterator[tuple[Field, str]]:
 
 def _candidates(program: str, before: str, text: str) -> Iterator[tuple[str, str]]:
     """What in the word `text` may be a secret. `before`: the word before it."""
-    option = _PASSWORD_OPTION.fullmatch(text)
-    if option is not None and option[1] is not None:
-        yield "a secret", option[1]
-    elif _PASSWORD_OPTION.fullmatch(before) and "=" not in before and not text.startswith("-"):
+    if text[:1] == "-":
+        option = _PASSWORD_OPTION.fullmatch(text)
+        if option is not None and option[1] is not None:
+            yield "a secret", option[1]
+    elif before[:1] == "-" and "=" not in before and _PASSWORD_OPTION.fullmatch(before):
         yield "a secret", text
-    elif before in _USER.get(program, ()) and ":" in text:
+    if ":" in text and before in _USER.get(program, ()):
         yield "a password", text.split(":", 1)[1]
-    elif program in _GLUED and text.startswith(_GLUED[program]):
+    if program in _GLUED and text.startswith(_GLUED[program]):
         yield "a password", text.removeprefix(_GLUED[program])
     if "@" in text and (url := _URL.search(text)):
         yield "a password in an address", url[1]
-    if header := _BEARER.search(text):
+    if ":" in text and (header := _BEARER.search(text)):
         yield "a secret in a header", header[1]
 
 
