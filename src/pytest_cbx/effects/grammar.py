@@ -308,7 +308,7 @@ class _Reader:
         if self.entry.digits and text[1:].isdigit() and current.known:
             return False
         for prefix in self.entry.prefixes:
-            if text.startswith(prefix):
+            if text.startswith(prefix) and (len(text) > len(prefix) or not current.known):
                 return self._give(self.entry.options.get(prefix, Option(names=(prefix,))), current.after(len(prefix)))
         whole = self.entry.options.get(text) if len(text) > 2 and current.known else None
         if whole is not None:

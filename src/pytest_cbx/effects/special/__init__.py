@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_cbx.effects.special import (
     archives,
     awk,
+    building,
     builtins,
     concurrent,
     containers,
@@ -42,7 +43,7 @@ INTERPRETERS: Mapping[str, Callable[[Call], None]] = MappingProxyType(
         **builtins.INTERPRETERS, **variables.INTERPRETERS, **wrappers.INTERPRETERS, **shells.INTERPRETERS,
         **fd.INTERPRETERS, **xargs.INTERPRETERS, **parallel.INTERPRETERS, **perl.INTERPRETERS, **languages.INTERPRETERS, **make.INTERPRETERS,
         **node.INTERPRETERS, **copies.INTERPRETERS, **archives.INTERPRETERS, **npm_scripts.INTERPRETERS, **concurrent.INTERPRETERS,
-        **containers.INTERPRETERS, **git.INTERPRETERS, **git_commands.INTERPRETERS,
+        **containers.INTERPRETERS, **building.INTERPRETERS, **git.INTERPRETERS, **git_commands.INTERPRETERS,
         "mktemp": mktemp.mktemp, "patch": patch.patch, "texts": texts.texts, "find": find.find, "sed": sed.sed, "awk": awk.awk,
     }
 )  # fmt: skip
