@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import shlex
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from pytest_cbx.effects import catalogue, outputs, readings, redirects, scripts
@@ -14,7 +15,7 @@ from pytest_cbx.effects.interpreter import Call
 from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.paths import resolve
 from pytest_cbx.effects.special import interpreter_named
-from pytest_cbx.effects.values import UNKNOWN, Field
+from pytest_cbx.effects.values import UNKNOWN, Field, Shape
 
 if TYPE_CHECKING:
     from pytest_cbx.effects.walker import Walker
@@ -39,6 +40,8 @@ def run(walker: Walker, fields: list[Field], *, operands: int = 0, direct: bool 
         return UNKNOWN
     if not first.known:
         walker.doubt("the program's name is not known beforehand", first.text)
+        for name in _destroyers(first):
+            program(walker, name, fields[1:])
         return UNKNOWN
     name = first.text
     state = walker.state
@@ -54,6 +57,17 @@ def run(walker: Walker, fields: list[Field], *, operands: int = 0, direct: bool 
         if directory not in SYSTEM_DIRECTORIES:
             return _own_program(walker, first.text, fields[1:])
     return program(walker, name, fields[1:], operands=operands, searched=searched)
+
+
+_DESTROYERS = ("rm", "shred", "dd", "mkfs", "wipefs", "shutdown", "reboot", "sudo")
+
+
+def _destroyers(name: Field) -> list[str]:
+    """Programs that a pattern in place of a program's name (`/bin/r?`) may find, and that must not pass for merely unknown."""
+    if name.shape is not Shape.PATTERN:
+        return []
+    base = posixpath.basename(name.text)
+    return [found for found in _DESTROYERS if fnmatchcase(found, base)]
 
 
 def program(walker: Walker, name: str, arguments: list[Field], *, operands: int = 0, searched: bool = False) -> Field:

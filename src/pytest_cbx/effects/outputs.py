@@ -6,7 +6,7 @@ import base64
 import binascii
 import posixpath
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -45,7 +45,9 @@ _DECODERS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Programs that turn text which nobody can read into text, each with the options of which one is needed for that."""
 
-_OWN_WORDS = frozenset({"ssh-agent", "ssh-add", "ssh-keygen", "gpg", "gpg2", "gpg-agent", "pass", "age", "sops", "git-credential"})
+_OWN_WORDS = frozenset(
+    {"ssh-agent", "ssh-add", "ssh-keygen", "gpg", "gpg2", "openssl", "pass", "age", "sops", "git-credential"}
+)
 """Programs that may talk to another host, but print what they say themselves."""
 
 _CODED = re.compile(r"\\(?:x[0-9a-fA-F]|0?[0-7]{2,3}|u[0-9a-fA-F])")
@@ -54,7 +56,9 @@ _CODED = re.compile(r"\\(?:x[0-9a-fA-F]|0?[0-7]{2,3}|u[0-9a-fA-F])")
 def traced(call: Call, output: Field, *, fetched: bool) -> Field:
     """The output with its origin: that of its input, and what the program itself does."""
     options = _DECODERS.get(call.name)
-    decoded = options is not None and (not options or any(word.text in options for word in call.fields) or call.given(*options))
+    decoded = options is not None and (
+        not options or any(word.text in options for word in call.fields) or call.given(*options)
+    )
     if call.name in ("printf", "echo"):
         decoded = any(_CODED.search(word.text) for word in call.fields)
     fetched &= call.name not in _OWN_WORDS
@@ -98,7 +102,11 @@ def _echo(call: Call) -> Field:
 
 
 def _printf(call: Call) -> Field:
-    words = [word for word in call.fields if not (word.known and word.text == "--")]
+    return printed([word for word in call.fields if not (word.known and word.text == "--")])
+
+
+def printed(words: Sequence[Field]) -> Field:
+    """What `printf WORDS…` prints."""
     if len(words) == 2 and words[0].text in ("%s\\n", "%s\\0") and words[1].shape is Shape.PATTERN:
         return words[1]
     if not words or not all(word.known for word in words) or words[0].text == "-v":
@@ -176,7 +184,17 @@ def _seq(call: Call) -> Field:
     return Field("".join(f"{number}\n" for number in range(first, last + (1 if step > 0 else -1), step)))
 
 
+def _which(call: Call) -> Field:
+    """`which NAME`, `command -v NAME`, `type -P NAME`: the program that the shell would find, which may lie in any directory of PATH."""
+    words = [word for word in call.fields if not word.text.startswith("-")]
+    if len(words) != 1 or not words[0].known or "/" in words[0].text or words[0].text in call.host.state.functions:
+        return UNKNOWN
+    describes = call.given("-v") if call.name == "command" else call.given("-P", "-p") if call.name == "type" else True
+    return Field(f"/usr/bin/{words[0].text}\n") if describes else UNKNOWN
+
+
 _PRINTERS: dict[str, Callable[[Call], Field]] = {
     "echo": _echo, "printf": _printf, "pwd": _pwd, "basename": _basename, "dirname": _dirname, "realpath": _realpath,
-    "cat": _cat, "tee": lambda call: call.host.stdin, "base64": _base64, "seq": _seq,
+    "cat": _cat, "tee": lambda call: call.host.stdin, "base64": _base64, "seq": _seq, "which": _which,
+    "command": _which, "type": _which,
 }  # fmt: skip

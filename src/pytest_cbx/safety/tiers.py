@@ -113,6 +113,8 @@ def _graded(effects: Effects) -> Iterator[tuple[Tier, str]]:
         yield SAFE, "it touches no file"
     if remote_code(effects):
         yield DANGEROUS, "it runs code that comes from another host"
+    if any(e.kind is Kind.EXECUTE and e.origin is not None and e.origin.decoded for e in effects.effects):
+        yield DANGEROUS, "it runs text that was decoded first, so that nobody reads it"
     # What only the second reader finds has effects of its own, which have their tier.
     for sentence in effects.differences:
         yield SAFE, sentence

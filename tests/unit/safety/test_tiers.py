@@ -219,6 +219,21 @@ def test_code_from_another_host_is_dangerous(text: str, tier: Tier) -> None:
     assert assess(analyse(read(text), context)).tier is tier
 
 
+@pytest.mark.parametrize(
+    ("text", "tier"),
+    [
+        ("xxd -r -p <<< 726d | bash", DANGEROUS),
+        ('eval "$(base64 -d < f)"', DANGEROUS),
+        ("gunzip -c x.gz | sh", DANGEROUS),
+        ("base64 -d <<< bHM= | bash", SAFE),
+        ("cat x | bash", SEQUENTIAL),
+        ("base64 -d < f > g", SEQUENTIAL),
+    ],
+)
+def test_decoded_code_is_dangerous_unless_it_can_be_told(text: str, tier: Tier) -> None:
+    assert assess(analyse(read(text), Context(cwd="/w", workspace="/w"))).tier is tier
+
+
 # --- the configuration's word ------------------------------------------------------------------------
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_cbx.effects.file_tests import files_tested
 from pytest_cbx.effects.model import Kind
+from pytest_cbx.effects.outputs import printed
 from pytest_cbx.effects.values import EMPTY, GIVEN, UNKNOWN, Field, concat
 
 if TYPE_CHECKING:
@@ -56,16 +57,32 @@ def unset(call: Call) -> None:
 
 
 def read(call: Call) -> None:
-    """`read NAME…`: the values are not known."""
+    """`read NAME…`: the values are not known, but for one line of known text."""
     host = call.host
     names = list(call.parsed.operands)
     array = call.value("-a")
+    line = _only_line(call)
+    if line is not None:
+        words = line.text.split(maxsplit=len(names) - 1)
+        for index, name in enumerate(names):
+            host.assign(name.text, replace(line, text=words[index] if index < len(words) else ""))
+        return
     for operand in [*names, *([array] if array else [])]:
         host.expander.evaluated(operand)
         if operand.known:
             host.assign(operand.text, concat([GIVEN, replace(UNKNOWN, origin=host.stdin.origin)]))
         else:
             call.doubt("which variable it sets is not known beforehand")
+
+
+def _only_line(call: Call) -> Field | None:
+    """The input, when it is known and one line: of several, a loop would read one after the other."""
+    stdin, names = call.host.stdin, call.parsed.operands
+    if not names or not all(name.known and name.text.isidentifier() for name in names) or call.parsed.names - {"-r"}:
+        return None
+    text = stdin.text.strip(" \t").removesuffix("\n").rstrip(" \t")
+    tame = stdin.known and "\n" not in text and ("\\" not in text or call.given("-r"))
+    return replace(stdin, text=text) if tame and call.host.state.variables.get("IFS") == Field(" \t\n") else None
 
 
 def printf(call: Call) -> None:
@@ -75,7 +92,7 @@ def printf(call: Call) -> None:
         name = words[0].after(2) if len(words[0].text) > 2 else words[1]
         call.host.expander.evaluated(name)
         if name.known:
-            call.host.assign(name.text, UNKNOWN)
+            call.host.assign(name.text, printed([word for word in words if word is not name][1:]))
         else:
             call.doubt("which variable it sets is not known beforehand")
     elif words and words[0].unknown and not words[0].text:
