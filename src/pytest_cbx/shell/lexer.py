@@ -12,7 +12,7 @@ from pytest_cbx.shell.heredocs import Heredoc, read_bodies
 from pytest_cbx.shell.nodes import Arithmetic, Conditional, Redirect, Simple, Unreadable, Word, WordPart
 from pytest_cbx.shell.redirects import both, redirect
 from pytest_cbx.shell.simple import Draft, FunctionName, simple
-from pytest_cbx.shell.source import END, Lost, Source
+from pytest_cbx.shell.source import END, MAX_PIECES, Lost, Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +136,9 @@ class Lexer:
 
     def _step(self) -> bool:
         source = self._source
+        source.spent.pieces += 1
+        if source.spent.pieces > MAX_PIECES:
+            raise Lost(f"more than {MAX_PIECES:,} commands and operators")
         text, pos = source.text, self.pos
         while text[pos] in " \t":
             pos += 1

@@ -33,6 +33,9 @@ from pytest_cbx.shell.nodes import (
 from pytest_cbx.shell.simple import Draft, finish_redirects
 from pytest_cbx.shell.source import END, Lost, Source
 
+LONGEST = 131_071
+"""Bytes. Linux refuses to start a program with a longer argument (MAX_ARG_STRLEN, with its NUL), so `bash -c` never sees such a text."""
+
 MAX_LIST = 100
 """Commands in one and-or list; it nests to the left, and whoever walks it may recurse."""
 
@@ -45,6 +48,8 @@ def read(text: str) -> Script:
     """
     if END in text:
         return _unreadable(text, "a NUL character, which bash text cannot hold")
+    if len(text) * 4 > LONGEST and len(text.encode(errors="surrogatepass")) > LONGEST:
+        return _unreadable(text, f"longer than the {LONGEST:,} bytes that Linux hands to a program")
     try:
         return _Reading(text).whole()
     except RecursionError:
@@ -94,6 +99,8 @@ class _Reading:
         if len(tokens) == 1 and not marks and type(tokens[0][3]) is Simple:
             return Script(statements=(Statement(command=tokens[0][3]),), span=span)
         statements: list[Statement] = []
+        marked = iter(sorted(marks))
+        mark = next(marked, len(tokens))
         start = 0
         for end in (*lexer.separators, len(tokens)):
             separator = tokens[end][0] if end < len(tokens) else ""
@@ -101,7 +108,10 @@ class _Reading:
             if type(payload) is Simple and start not in marks:
                 statements.append(Statement(command=payload, background=separator == "&"))
             elif end > start:
-                here = {index - start: marks[index] for index in marks if start <= index < end} if marks else marks
+                here: dict[int, list[Mark]] = {}
+                while mark < end:
+                    here[mark - start] = marks[mark]
+                    mark = next(marked, len(tokens))
                 statements += _Builder(self._text, tokens[start:end], here).statements(background=separator == "&")
             elif separator:
                 statements.append(self._stray(tokens[end]))

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 MAX_DEPTH = 48
 """Constructs within constructs. Keeps this reader and all who walk its trees far from Python's recursion limit."""
 
+MAX_PIECES = 20_000
+"""Commands, operators and reserved words of one text, with all the texts within it."""
+
+MAX_ALTERNATIVES = 5_000
+"""Words that all brace expansions of one text may stand for."""
+
 END = "\0"
 """Stands behind the last character, so that nobody needs to check for the end. Bash text has no NUL."""
 
@@ -37,10 +43,32 @@ class Lost(Exception):
         self.reason = reason
 
 
+class Spent:
+    """What the reading of one text has cost so far, with all the texts within it."""
+
+    __slots__ = ("alternatives", "pieces")
+
+    def __init__(self) -> None:
+        self.pieces = 0
+        self.alternatives = 0
+
+
 class Source:
     """Text with a cursor held by its readers. Positions are indices into `text`; spans point into the original."""
 
-    __slots__ = ("_cuts", "_failed", "_restored", "_tried", "at", "depth", "doubt", "read_body", "text", "waiting")
+    __slots__ = (
+        "_cuts",
+        "_failed",
+        "_restored",
+        "_tried",
+        "at",
+        "depth",
+        "doubt",
+        "read_body",
+        "spent",
+        "text",
+        "waiting",
+    )
 
     def __init__(
         self,
@@ -48,6 +76,7 @@ class Source:
         read_body: Callable[[Source, int], tuple[Script, int]],
         at: list[int] | None = None,
         depth: int = 0,
+        spent: Spent | None = None,
     ) -> None:
         self.text = text + END
         self.at = at
@@ -55,6 +84,7 @@ class Source:
         self.read_body = read_body
         """Reads a command substitution's body up to its closing parenthesis."""
         self.depth = depth
+        self.spent = spent or Spent()
         self.doubt: str | None = None
         """Why the simple command being read cannot be understood, though its end is clear."""
         self.waiting: list[Heredoc] = []
@@ -120,7 +150,7 @@ class Source:
 
     def part(self, text: str, at: list[int]) -> Source:
         """A text of its own within this one, such as the inside of backquotes; `at` has an entry for its end too."""
-        return Source(text, self.read_body, at, self.depth + 1)
+        return Source(text, self.read_body, at, self.depth + 1, self.spent)
 
     def doubts(self, reason: str) -> None:
         """Note why the simple command being read cannot be understood; the first reason counts."""

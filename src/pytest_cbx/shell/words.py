@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from pytest_cbx.shell import expansions
-from pytest_cbx.shell.braces import expand_braces
+from pytest_cbx.shell.braces import count, expand_braces
 from pytest_cbx.shell.decode import ansi_c, backquoted
 from pytest_cbx.shell.nodes import (
     Brace,
@@ -24,7 +24,7 @@ from pytest_cbx.shell.nodes import (
     Word,
     WordPart,
 )
-from pytest_cbx.shell.source import END, Lost, Source
+from pytest_cbx.shell.source import END, MAX_ALTERNATIVES, Lost, Source
 
 Piece: TypeAlias = tuple[WordPart, int, int]
 """A part of a word and where it stands in the source."""
@@ -92,7 +92,8 @@ def finish(source: Source, pieces: list[Piece], start: int, end: int, style: Sty
     span = source.span(start, end)
     if style.braces and any(type(part) is Literal and not part.quoted and "{" in part.text for part, _, _ in pieces):
         expanded = expand_braces([part for part, _, _ in pieces], span)
-        if expanded is None:
+        source.spent.alternatives += 0 if expanded is None else count(expanded)
+        if expanded is None or source.spent.alternatives > MAX_ALTERNATIVES:
             source.doubts("a brace expansion that is too large or unclear")
         elif any(type(part) is Brace for part in expanded):
             return Word(parts=expanded if style.operands is False else _untilded(expanded), span=span)
@@ -109,12 +110,23 @@ def _untilded(parts: tuple[WordPart, ...]) -> tuple[WordPart, ...]:
 def merge(parts: Iterable[WordPart]) -> tuple[WordPart, ...]:
     """Parts with neighbouring literals of the same kind joined."""
     merged: list[WordPart] = []
+    run: list[str] = []
+    quoted = False
     for part in parts:
-        last = merged[-1] if merged else None
-        if type(part) is Literal and type(last) is Literal and part.quoted == last.quoted:
-            merged[-1] = Literal(text=last.text + part.text, quoted=part.quoted)
+        if type(part) is Literal and (part.quoted == quoted or not run):
+            run.append(part.text)
+            quoted = part.quoted
+            continue
+        if run:
+            merged.append(Literal(text="".join(run), quoted=quoted))
+            run = []
+        if type(part) is Literal:
+            run.append(part.text)
+            quoted = part.quoted
         else:
             merged.append(part)
+    if run:
+        merged.append(Literal(text="".join(run), quoted=quoted))
     return tuple(merged)
 
 
