@@ -178,7 +178,8 @@ class Expander:
             if index:
                 fields.append(concat(current))
                 current = []
-            current.append(Field(text, Shape.PATTERN, True) if wild(text) else Field(text))
+            shape = Shape.PATTERN if wild(text) else Shape.KNOWN
+            current.append(Field(text, shape, shape is Shape.PATTERN, None, value.origin))
         if after and current:
             fields.append(concat(current))
             current = []

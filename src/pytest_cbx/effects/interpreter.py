@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from pytest_cbx.effects.walker import Walker
 
 
+TEXT_RUNNERS = frozenset({"perl", "ruby", "php", "lua", "Rscript", "tclsh", "pwsh", "julia", "elixir", "osascript", "groovy"})
+"""Programs that run the text of an option or of their standard input."""
+
+
 class Call:
     """One use of a program: its entry (chain), its words, and where its effects go."""
 
@@ -84,7 +88,8 @@ class Call:
             return
         if scope == "parents":
             for parent in parents_of(target, self.base, self.host.context):
-                self.touch(kind, parent, why=why)
+                if not self._is_directory(parent):
+                    self.touch(kind, parent, why=why)
             return
         places = resolve(target, self.base, self.host.context, scope)
         if places is None:
@@ -96,7 +101,15 @@ class Call:
 
     def effect(self, kind: Kind, detail: str = "", subject: Field | None = None) -> None:
         """An effect without a place. `subject`: the word or text that it is about."""
+        if subject is None and kind is Kind.EXECUTE and self.name in TEXT_RUNNERS:
+            subject = self._handed()
         self.host.note(kind, None, self.name, detail, subject)
+
+    def _handed(self) -> Field | None:
+        """The text that the program is handed to run, where it comes from elsewhere: a word, or its standard input."""
+        fed = not self.parsed.operands or self.parsed.operands[0].text == "-"
+        texts = [*self.fields, self.host.stdin] if fed else self.fields
+        return next((text for text in texts if text.origin is not None and (text.origin.fetched or text.origin.decoded)), None)
 
     def doubt(self, reason: str) -> None:
         """An UNKNOWN effect."""
@@ -117,11 +130,16 @@ class Call:
                 return parsed.value(*names)
         return None
 
+    def _is_directory(self, path: Field) -> bool:
+        """Whether a directory is seen there."""
+        files, whole = self.host.context.files, join(self.base, path)
+        return files is not None and whole.known and files.directory(whole.text) is True
+
     def _into(self, kind: Kind, target: Field, why: str, *, tree: bool) -> None:
         """A destination of the other operands."""
         sources = [operand for operand in self.parsed.operands if operand is not target]
         for path, scope in list(destinations(self, target, sources, tree=tree)):
-            self.touch(kind, path, scope, why)
+            self.touch(kind, path.at(target.span) if target.span is not None else path, scope, why)
 
     # --- applying the entry --------------------------------------------------------------------------
 

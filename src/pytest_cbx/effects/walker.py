@@ -254,6 +254,8 @@ class Walker:
         self, node: Group | Subshell | If | Loop | For | ArithmeticFor | Case | Conditional | Arithmetic
     ) -> Field:
         output = EMPTY
+        if isinstance(node, Loop | ArithmeticFor) and writing.multiplies(node):
+            self.record.sign(Sign.MULTIPLIES, "the loop")
         match node:
             case Group():
                 output = self.script(node.body)
@@ -263,8 +265,6 @@ class Walker:
             case If():
                 output = self._if(node)
             case Loop():
-                if writing.multiplies(node):
-                    self.record.sign(Sign.MULTIPLIES, "the loop")
                 output = self._loop(node.body, node.condition)
             case For():
                 output = self._for(node)

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING
 
 from pytest_cbx.effects.facts import Sign
 from pytest_cbx.effects.values import Field
-from pytest_cbx.shell.nodes import CommandSubstitution, Literal, Loop, Parameter, Simple, Word
+from pytest_cbx.shell.nodes import (
+    ArithmeticFor,
+    Brace,
+    CommandSubstitution,
+    Glob,
+    Literal,
+    Loop,
+    Parameter,
+    Simple,
+    Word,
+    WordPart,
+)
 
 if TYPE_CHECKING:
     from pytest_cbx.effects.walker import Walker
@@ -22,11 +33,23 @@ def look(walker: Walker, words: Sequence[Word], fields: Sequence[Field]) -> None
     if not words:
         return
     parts = words[0].parts
+    if _spread(parts, fields):
+        walker.record.sign(Sign.DISGUISED, fields[0].text, fields[0].span)
     if (len(parts) != 1 or type(parts[0]) is not Literal or parts[0].quoted) and _disguised(words[0], fields):
         walker.record.sign(Sign.DISGUISED, fields[0].text, fields[0].span)
     for word in words:
         if len(word.parts) > 1 and any(_is_ifs(part) for part in word.parts):
             walker.record.sign(Sign.BLANK, "", word.span if walker.own_text else None)
+
+
+def _spread(parts: Sequence[WordPart], fields: Sequence[Field]) -> bool:
+    """Whether a pattern or a brace gives the name: `/b?n/c?t`, `{rm,-rf,x}`."""
+    if any(type(part) is Brace for part in parts):
+        return len(fields) > 1
+    patterns = [part.pattern for part in parts if isinstance(part, Glob)]
+    first = parts[0] if parts else None
+    absolute = isinstance(first, Literal) and first.text.startswith("/")
+    return bool(patterns) and (absolute or any(sign in pattern for pattern in patterns for sign in "?["))
 
 
 def _is_ifs(part: object) -> bool:
@@ -50,14 +73,16 @@ def _disguised(word: Word, fields: Sequence[Field]) -> bool:
     return "/" not in fields[0].text and (len(sources) > 1 or pieces or printed)
 
 
-def multiplies(node: Loop) -> bool:
+def multiplies(node: Loop | ArithmeticFor) -> bool:
     """Whether an endless loop starts a background command each time, and never pauses."""
+    commands = [_name(statement.command) for statement in node.body.statements]
+    if not any(statement.background for statement in node.body.statements) or not _PAUSES.isdisjoint(commands):
+        return False
+    if isinstance(node, ArithmeticFor):
+        return not "".join(node.text.split(";")[1:2]).strip()
     condition = [statement.command for statement in node.condition.statements]
     word = "false" if node.until else "true"
-    if len(condition) != 1 or _name(condition[0]) not in (word, ":" if not node.until else word):
-        return False
-    commands = [_name(statement.command) for statement in node.body.statements]
-    return any(statement.background for statement in node.body.statements) and _PAUSES.isdisjoint(commands)
+    return len(condition) == 1 and _name(condition[0]) in (word, ":" if not node.until else word)
 
 
 def _name(command: object) -> str:

@@ -11,6 +11,7 @@ from pytest_cbx.safety.places import Area, area_of
 
 _FETCHED_TEXT = "runs text that comes from another host"
 _DECODED_TEXT = "runs text that was decoded first, so that nobody reads it"
+_SHELLS = frozenset({"bash", "sh", "dash", "zsh", "ksh", "ash", "fish"})
 _REMOVING = frozenset({Kind.DELETE, Kind.DESTROY})
 _MATTERS = _REMOVING | {Kind.METADATA}
 _SAVING = frozenset({Kind.WRITE, Kind.OUTPUT, Kind.CREATE})
@@ -25,6 +26,10 @@ def look(effects: Effects) -> Iterator[Finding]:
         if fact.sign is Sign.HIDDEN_TEXT:
             message = f"{fact.program} {_DECODED_TEXT}"
             yield Finding(rule="decoded-code", severity=Severity.CRITICAL, message=message, span=fact.span)
+    for effect in effects.effects:
+        if effect.kind is Kind.NETWORK and effect.program in _SHELLS:
+            message = f"{effect.program} is joined to another host, which then says what runs"
+            yield Finding(rule="remote-code", severity=Severity.CRITICAL, message=message, span=effect.span)
     yield from _saved_and_run(effects)
 
 
@@ -84,7 +89,14 @@ def _saved_and_run(effects: Effects) -> Iterator[Finding]:
     if not fetching or not running:
         return
     saved = {e.place for e in effects.effects if e.kind in _SAVING and e.program in fetching and e.place is not None}
+    addresses = [
+        w.text for call in effects.invocations if call.program in fetching for w in call.words if "/" in w.text
+    ]
+    names = {address.split("?", 1)[0].rsplit("/", 1)[-1] for address in addresses} - {""}
     for effect in effects.effects:
-        if effect.kind is Kind.READ and effect.place in saved and effect.program in running - fetching:
+        if effect.kind is not Kind.READ or effect.place is None or effect.program not in running - fetching:
+            continue
+        # `curl -O`, `wget`: the file has the name that the address ends in.
+        if effect.place in saved or (saved and effect.place.path.rsplit("/", 1)[-1] in names):
             message = f"{effect.program} runs {effect.place}, which comes from another host"
             yield Finding(rule="remote-code", severity=Severity.WARNING, message=message, span=effect.span)

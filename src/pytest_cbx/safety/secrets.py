@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from pytest_cbx.effects.facts import Invocation
-from pytest_cbx.effects.model import Effect, Effects, Kind
+from pytest_cbx.effects.model import Effect, Effects, Kind, Place
 from pytest_cbx.effects.values import Field
 from pytest_cbx.safety.model import Finding, Severity
 from pytest_cbx.safety.places import Area, area_of
@@ -34,6 +34,17 @@ _PASSWORD_OPTION = re.compile(
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s:@$]+:([^/\s@$]+)@", re.IGNORECASE)
 _BEARER = re.compile(r"authorization:\s*(?:bearer|basic|token)\s+(\S+)", re.IGNORECASE)
 _SECRET_VARIABLE = re.compile(r"(?:.*_)?(?:PASSWORD|PASSWD|PGPASSWORD|SECRET|TOKEN|API_?KEY|ACCESS_KEY|PRIVATE_KEY)")
+_QUERY = re.compile(r"[?&](?:api_?key|key|(?:access_)?token|secret|password|passwd)=([^&\s$]+)", re.IGNORECASE)
+_AFTER = {
+    "sshpass": ("-p",),
+    "redis-cli": ("-a",),
+    "docker": ("-p",),
+    "podman": ("-p",),
+    "zip": ("-P",),
+    "unzip": ("-P",),
+    "ldapsearch": ("-w",),
+}
+"""Options whose value is a password. (`docker run -p 80:80` is none: it has a colon.)"""
 _GLUED = {"mysql": "-p", "mysqldump": "-p", "mysqladmin": "-p", "sshpass": "-p"}
 _USER = {"curl": ("-u", "--user", "--proxy-user")}
 _EXAMPLE = re.compile(
@@ -45,6 +56,13 @@ _EXAMPLE = re.compile(
 _SENDERS = frozenset(
     {"curl", "wget", "nc", "ncat", "netcat", "socat", "http", "https", "ftp", "tftp", "telnet", "mail", "sendmail"}
 )
+_UPLOAD = re.compile(r"^(?:[\w.-]+=)?[@<]")
+"""`@file` and `name=@file`: curl and HTTPie send the file."""
+_SECRET_NAME = re.compile(
+    r"(?:^|/)(?:\.env(?:\.[\w-]+)?|id_(?:rsa|dsa|ecdsa|ed25519)|[^/]+\.(?:pem|key|p12|pfx|jks|keystore)|\.npmrc|\.pypirc|\.netrc"
+    r"|credentials(?:\.json)?|secrets?\.(?:ya?ml|json|toml|env))$"
+)
+_TEMPLATES = (".example", ".sample", ".template", ".dist")
 _COPIERS = frozenset({"scp", "rsync", "sftp"})
 _OWNERS = frozenset(
     {"ssh", "ssh-add", "ssh-keygen", "ssh-copy-id", "ssh-agent", "git", "gpg", "gpg2", "aws", "gcloud", "kubectl", "helm", "docker",
@@ -100,10 +118,14 @@ def _candidates(program: str, before: str, text: str) -> Iterator[tuple[str, str
         yield "a secret", text
     if ":" in text and before in _USER.get(program, ()):
         yield "a password", text.split(":", 1)[1]
+    if before in _AFTER.get(program, ()) and ":" not in text and not text.isdigit():
+        yield "a password", text
     if program in _GLUED and text.startswith(_GLUED[program]):
         yield "a password", text.removeprefix(_GLUED[program])
     if "@" in text and (url := _URL.search(text)):
         yield "a password in an address", url[1]
+    if "=" in text and (query := _QUERY.search(text)):
+        yield "a secret in an address", query[1]
     if ":" in text and (header := _BEARER.search(text)):
         yield "a secret in a header", header[1]
 
@@ -113,14 +135,28 @@ def _sent_away(effects: Effects) -> Iterator[Finding]:
     senders = {effect.program for effect in effects.effects if effect.kind is Kind.NETWORK}
     if not senders & (_SENDERS | _COPIERS | {"ssh"}):
         return
+    for call in effects.invocations:
+        for word in call.words if call.program in _SENDERS else ():
+            at = _UPLOAD.match(word.text)
+            if at is not None and word.known and _is_secret(Place(path=word.text[at.end() :])):
+                message = f"{call.program} sends keys or passwords away: {word.text[at.end() :]}"
+                yield Finding(
+                    rule="exfiltration", severity=Severity.CRITICAL, message=message, span=word.span or call.span
+                )
     for effect in effects.effects:
         if effect.kind is Kind.READ and effect.place is not None and _leaves(effect, effects):
             message = f"{effect.program or 'the command'} reads keys or passwords that may leave the machine: {effect.place.path}"
             yield Finding(rule="exfiltration", severity=Severity.CRITICAL, message=message, span=effect.span)
 
 
+def _is_secret(place: Place) -> bool:
+    return area_of(place) is Area.SECRET or (
+        _SECRET_NAME.search(place.path) is not None and not place.path.endswith(_TEMPLATES)
+    )
+
+
 def _leaves(effect: Effect, effects: Effects) -> bool:
-    if effect.place is None or area_of(effect.place) is not Area.SECRET or effect.program in _OWNERS:
+    if effect.place is None or not _is_secret(effect.place) or effect.program in _OWNERS:
         return False
     if effect.program in _SENDERS | _COPIERS:
         # Said to be the key that opens the door (`scp -i`, `curl --cert`, `curl -n`), it is not what is sent.

@@ -77,6 +77,7 @@ _RULES = (
     _rule("setcap", "escalation", _CRITICAL, "gives a program rights of the system", always),
     _rule("usermod", "escalation", _CRITICAL, "gives a user rights of the system",
           matching(r"(?:.*,)?(?:sudo|wheel|root|docker|adm)(?:,.*)?")),
+    _rule("passwd chpasswd useradd adduser", "escalation", _WARNING, "changes who may log in", unless(words("-S", "--status"))),
     _rule("visudo gpasswd", "escalation", _WARNING, "changes who may act as whom", always),
     _rule("nsenter chroot", "escalation", _WARNING, "enters another system's rooms", always),
     _rule(_CONTAINERS, "escalation", _CRITICAL, "gives a container the machine's own files or engine",
@@ -85,6 +86,10 @@ _RULES = (
           either(words("--privileged", "--privileged=true"), pair("--pid", "host"), pair("--security-opt", r"\w+[=:]unconfined"),
                  pair("--cap-add", r"(?i:all|(?:cap_)?sys_(?:admin|ptrace|module))"))),
     _rule("chmod", "world-writable", _WARNING, "lets everybody write", matching(_FOR_ALL)),
+    # Doors.
+    _rule("nc ncat netcat", "remote-code", _CRITICAL, "lets another host say what runs",
+          words("-e", "-c", "-le", "-lve", "-lvpe", "-nlvpe", "--exec*", "--sh-exec*")),
+    _rule("socat", "remote-code", _CRITICAL, "lets another host say what runs", matching(r"(?i:(?:exec|system|shell):.*)")),
     # What runs later.
     _rule("at batch", "persistence", _WARNING, _LATER, unless(words("-l", "-q", "-c", "-r", "-d"))),
     _rule("crontab", "persistence", _WARNING, _LATER, unless(words("-l", "-r"))),
@@ -103,6 +108,10 @@ _RULES = (
     # Disks.
     _rule("mkfs mkswap blkdiscard", "disk", _CRITICAL, "erases what a disk holds", always),
     _rule("wipefs", "disk", _CRITICAL, "erases what a disk holds", words("-a", "--all", "-af", "-fa")),
+    _rule("sfdisk sgdisk gdisk", "disk", _WARNING, "changes a disk's parts", unless(words("-l", "-p", "-d", "--dump", "--list"))),
+    _rule("parted", "disk", _WARNING, "changes a disk's parts", words("mklabel", "mktable", "mkpart", "rm", "resizepart")),
+    _rule("cryptsetup", "disk", _CRITICAL, "erases what a disk holds", words("luksFormat", "luksErase", "erase", "reencrypt")),
+    _rule("hdparm", "disk", _CRITICAL, "erases what a disk holds", words("--security-erase*", "--trim-sector-ranges*")),
     _rule("fdisk", "disk", _WARNING, "changes a disk's parts", unless(words("-l", "--list", "-h", "--help"))),
 )  # fmt: skip
 """Of the rules with one name the first that finds something in a call speaks."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_cbx.effects.special.find import filled, put
-from pytest_cbx.effects.values import TAME, UNKNOWN, UNKNOWN_MANY, Field, Shape
+from pytest_cbx.effects.values import TAME, UNKNOWN, UNKNOWN_MANY, Field, Origin, Shape
 
 if TYPE_CHECKING:
     from pytest_cbx.effects.interpreter import Call
@@ -64,7 +65,7 @@ def _items(call: Call, *, lines: bool) -> list[Field]:
     """The words (or lines) of the input. One that may be many stands for any number."""
     text = call.host.stdin
     if call.given("-a") or text.unknown or len(text.text) > LONGEST_INPUT:
-        return [UNKNOWN_MANY]
+        return [replace(UNKNOWN_MANY, origin=Origin(given=True) | text.origin)]
     if not text.known:
         return [Field(text.text, Shape.PATTERN, True) if not re.search(r"\s", text.text.rstrip("\n")) else UNKNOWN_MANY]
     separator = "\0" if call.given("-0") else _delimiter(call.value("-d"))
