@@ -13,6 +13,7 @@ from pytest_cbx.effects.special import (
     builtins,
     concurrent,
     containers,
+    converted,
     copies,
     fd,
     find,
@@ -26,9 +27,11 @@ from pytest_cbx.effects.special import (
     parallel,
     patch,
     perl,
+    rsync,
     sed,
     shells,
     texts,
+    tar,
     variables,
     wrappers,
     xargs,
@@ -41,10 +44,11 @@ if TYPE_CHECKING:
 INTERPRETERS: Mapping[str, Callable[[Call], None]] = MappingProxyType(
     {
         **builtins.INTERPRETERS, **variables.INTERPRETERS, **wrappers.INTERPRETERS, **shells.INTERPRETERS,
-        **fd.INTERPRETERS, **xargs.INTERPRETERS, **parallel.INTERPRETERS, **perl.INTERPRETERS, **languages.INTERPRETERS, **make.INTERPRETERS,
+        **fd.INTERPRETERS, **xargs.INTERPRETERS, **parallel.INTERPRETERS, **rsync.INTERPRETERS, **tar.INTERPRETERS,
+        **perl.INTERPRETERS, **languages.INTERPRETERS, **make.INTERPRETERS,
         **node.INTERPRETERS, **copies.INTERPRETERS, **archives.INTERPRETERS, **npm_scripts.INTERPRETERS, **concurrent.INTERPRETERS,
         **containers.INTERPRETERS, **building.INTERPRETERS, **git.INTERPRETERS, **git_commands.INTERPRETERS,
-        "mktemp": mktemp.mktemp, "patch": patch.patch, "texts": texts.texts, "find": find.find, "sed": sed.sed, "awk": awk.awk,
+        "mktemp": mktemp.mktemp, "patch": patch.patch, "texts": texts.texts, "converted": converted.converted, "find": find.find, "sed": sed.sed, "awk": awk.awk,
     }
 )  # fmt: skip
 """By the name that entries use."""
