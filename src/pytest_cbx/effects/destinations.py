@@ -44,7 +44,8 @@ def destinations(
         elif name.unknown:
             yield target, "tree" if tree else "children"
         else:
-            yield join(target, name), scope
+            path = join(target, name)
+            yield path.at(target.span) if target.span is not None else path, scope
 
 
 def _is_directory(call: Call, target: Field) -> bool | None:

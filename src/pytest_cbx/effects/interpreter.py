@@ -139,7 +139,7 @@ class Call:
         """A destination of the other operands."""
         sources = [operand for operand in self.parsed.operands if operand is not target]
         for path, scope in list(destinations(self, target, sources, tree=tree)):
-            self.touch(kind, path.at(target.span) if target.span is not None else path, scope, why)
+            self.touch(kind, path, scope, why)
 
     # --- applying the entry --------------------------------------------------------------------------
 

@@ -54,7 +54,24 @@ _EXAMPLE = re.compile(
 """Values that stand for a secret in examples and tests."""
 
 _SENDERS = frozenset(
-    {"curl", "wget", "nc", "ncat", "netcat", "socat", "http", "https", "ftp", "tftp", "telnet", "mail", "sendmail"}
+    {
+        "curl",
+        "wget",
+        "nc",
+        "ncat",
+        "netcat",
+        "socat",
+        "http",
+        "https",
+        "ftp",
+        "tftp",
+        "telnet",
+        "mail",
+        "sendmail",
+        "dig",
+        "nslookup",
+        "host",
+    }
 )
 _UPLOAD = re.compile(r"^(?:[\w.-]+=)?[@<]")
 """`@file` and `name=@file`: curl and HTTPie send the file."""
