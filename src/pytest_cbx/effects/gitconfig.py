@@ -86,7 +86,18 @@ _HARMLESS_VALUES = {
     "submodule.*.update": ("checkout", "rebase", "merge", "none"), "remote.*.uploadpack": ("git-upload-pack",),
     "remote.*.receivepack": ("git-receive-pack",), "maintenance.autodetach": ("true", "false"),
 }  # fmt: skip
-_PAGERS = ("cat", "less", "less -*", "more", "delta", "diff-so-fancy | less *", "diff-highlight | less*", "true", "false", "")
+_PAGERS = (
+    "cat",
+    "less",
+    "less -*",
+    "more",
+    "delta",
+    "diff-so-fancy | less *",
+    "diff-highlight | less*",
+    "true",
+    "false",
+    "",
+)
 _LINE = re.compile(r"^\s*([A-Za-z][A-Za-z0-9-]*)\s*(?:=\s*(.*))?$")
 _SECTION = re.compile(r'^\s*\[\s*([A-Za-z0-9.-]+)(?:\s+"((?:[^"\\]|\\.)*)")?\s*\]\s*(.*)$')
 

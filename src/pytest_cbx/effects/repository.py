@@ -43,7 +43,7 @@ PARTS: dict[str, tuple[tuple[str, str], ...]] = {
     "packed": (("packed-refs", "path"),),
     "messages": (("*_*", "glob"),),
 }
-"""Parts by name: paths below git's directory. `messages`: COMMIT_EDITMSG, ORIG_HEAD, FETCH_HEAD, MERGE_MSG and their like.
+"""Parts by name: paths below git's directory. `packed`: a ref that is deleted leaves it there. `messages`: COMMIT_EDITMSG, ORIG_HEAD, FETCH_HEAD, MERGE_MSG and their like.
 
 Further ones: `work` (the sources of the work tree), `index`, `objects`, `tip`; anything else is a path below git's directory, a tree
 when it ends with a slash, a pattern when it has a wildcard.

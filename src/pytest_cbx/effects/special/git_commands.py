@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pytest_cbx.effects.gitconfig import category, is_harmless, normalised, settings_of
+from pytest_cbx.effects.gitconfig import category, is_harmless, normalised, settings_of, value_of
 from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.patches import NOTHING, changes_in, stripped
-from pytest_cbx.effects.paths import join, name_of
+from pytest_cbx.effects.paths import join
 from pytest_cbx.effects.repository import CLONES, MAKES, MAKES_BARE, repository_of
 from pytest_cbx.effects.seen import SETTINGS
 from pytest_cbx.effects.values import UNKNOWN, Field, Shape, concat
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from pytest_cbx.effects.interpreter import Call
 
 _DISCARDS = "discards uncommitted work"
-_FILE = re.compile(r"^(?:\.{1,2}|\./.*|\.\./.*|:.*|.*[*?\[].*|/.*|.*/|(?:.*/)?[^/]*\.[A-Za-z]\w{0,7}|(?:.*/)?(?:Makefile|Dockerfile|README|LICENSE))$")
+_FILE = re.compile(
+    r"^(?:\.{1,2}|\./.*|\.\./.*|:.*|.*[*?\[].*|/.*|.*/|(?:.*/)?[^/]*\.[A-Za-z]\w{0,7}|(?:.*/)?(?:Makefile|Dockerfile|README|LICENSE))$"
+)
 _SURELY = re.compile(r"^(?:\.{1,2}|\./.*|\.\./.*|:[/(!^].*|/.*|\*.*)$")
 
 
@@ -58,11 +60,11 @@ def switch(call: Call) -> None:
 
 def _switch(call: Call, targets: list[Field], *, creates: bool) -> None:
     """HEAD goes elsewhere, and the work tree with it when that is another commit."""
-    git_part(call, Kind.WRITE, "HEAD logs/")
+    git_part(call, Kind.WRITE, "index HEAD logs/")
     if creates:
         git_part(call, Kind.WRITE, "refs/")
-    if targets or call.given("-f", "-m", "-d", "--orphan"):
-        git_part(call, Kind.WRITE, "index work")
+    if targets or call.given("-f", "-m", "--orphan"):
+        git_part(call, Kind.WRITE, "work")
     if targets and not _is_commit(targets[0]) and not _is_branch(call, targets[0]):
         # A branch of that name that only a remote has is made, and follows it from then on.
         git_part(call, Kind.WRITE, "refs/ config")
@@ -82,11 +84,13 @@ def reset(call: Call) -> None:
     """`reset [MODE] [COMMIT]`, `reset [TREE] [--] PATH…`."""
     git_part(call, Kind.READ, "all")
     before, paths = _around_dashes(call)
-    mode = call.given("--soft", "--mixed", "--hard", "--merge", "--keep")
     if not call.surely("--soft"):
         git_part(call, Kind.WRITE, "index")
-    if mode or (paths is None and len(before) == 1 and not _is_surely_file(call, before[0])):
+    moves = paths is None and len(before) == 1 and not _is_surely_file(call, before[0])
+    if moves and before[0].text not in ("HEAD", "@"):
         git_part(call, Kind.WRITE, "tip messages")
+    elif call.given("--soft", "--mixed", "--hard", "--merge", "--keep"):
+        git_part(call, Kind.WRITE, "logs/")
 
 
 def _is_surely_file(call: Call, operand: Field) -> bool:
@@ -142,7 +146,10 @@ def _is_branch_too(call: Call, paths: list[Field]) -> bool:
 
 
 def _is_commit(operand: Field) -> bool:
-    return operand.known and re.match(r"^(?:HEAD|@|-|ORIG_HEAD|FETCH_HEAD|[0-9a-f]{7,40})(?:[~^@{].*)?$", operand.text) is not None
+    return (
+        operand.known
+        and re.match(r"^(?:HEAD|@|-|ORIG_HEAD|FETCH_HEAD|[0-9a-f]{7,40})(?:[~^@{].*)?$", operand.text) is not None
+    )
 
 
 # --- configuration ---------------------------------------------------------------------------------------
@@ -169,7 +176,11 @@ def config(call: Call) -> None:
         call.effect(Kind.EXECUTE, "the editor")
         return
     key = operands[0] if operands else UNKNOWN
-    value = operands[1] if len(operands) > 1 and not call.given("--unset", "--unset-all") and action != "unset" else Field("")
+    value = (
+        operands[1]
+        if len(operands) > 1 and not call.given("--unset", "--unset-all") and action != "unset"
+        else Field("")
+    )
     harmless = key.known and _sets_nothing(call, key, value, action)
     _config_file(call, Kind.WRITE, SETTINGS if harmless else f"sets {key.text}")
 
@@ -232,6 +243,7 @@ def clone(call: Call) -> None:
         call.touch(Kind.READ, source.after(7) if source.text.startswith("file://") else source, "tree")
     else:
         call.effect(Kind.NETWORK, source.text if source.known else "")
+    call.touch(Kind.CREATE, target, "parents")
     call.touch(Kind.CREATE, target, "tree", MAKES_BARE if bare else CLONES)
 
 
@@ -259,6 +271,8 @@ def init(call: Call) -> None:
     for operand in operands[1:]:
         call.doubt(f"more operands than the catalogue lists: {operand.text}")
     target = join(call.base, operands[0]) if operands else call.base
+    if operands:
+        call.touch(Kind.CREATE, target, "parents")
     if call.given("--bare"):
         call.touch(Kind.CREATE, target, "tree", MAKES_BARE)
     elif "GIT_DIR" in call.host.state.exported or call.readings[0].given("--git-dir"):
@@ -270,6 +284,37 @@ def init(call: Call) -> None:
     call.effect(Kind.STATE, "the repository")
 
 
+# --- other repositories ----------------------------------------------------------------------------------
+
+
+def push(call: Call) -> None:
+    """`push [REMOTE [REF…]]`: a remote that is a directory is changed like the repository itself."""
+    operands = call.parsed.operands
+    if call.surely("-n"):
+        return
+    address = operands[0] if operands else call.value("--repo") or Field("origin")
+    path = _directory_of(call, address)
+    if path is not None:
+        for part in ("refs", "objects"):
+            call.touch(Kind.WRITE, join(path, Field(part)), "tree", "the remote repository")
+
+
+def _directory_of(call: Call, remote: Field) -> Field | None:
+    """The directory that a remote's name or address means; None: it is none, or not told."""
+    if not remote.known:
+        return None
+    repository = repository_of(call)
+    config = join(repository.git, Field("config"))
+    text = call.host.file_text(config, call.base, call.name) if config.known and not repository.made else None
+    settings = settings_of(text or "")
+    address = value_of(settings, f"remote.{remote.text}.pushurl") or value_of(settings, f"remote.{remote.text}.url")
+    if address is None:
+        address = remote.text if "/" in remote.text else None
+    if address is None or not _is_local(address):
+        return None
+    return join(repository.top, Field(address.removeprefix("file://")))
+
+
 # --- submodules ------------------------------------------------------------------------------------------
 
 
@@ -278,8 +323,15 @@ def submodule_add(call: Call) -> None:
     operands = call.parsed.operands
     if operands:
         path = operands[1] if len(operands) > 1 else _cloned_name(operands[0], bare=False)
+        call.touch(Kind.CREATE, path, "parents")
         call.touch(Kind.CREATE, path, "tree")
     call.touch(Kind.WRITE, join(repository_of(call).top, Field(".gitmodules")))
+
+
+def worktree_add(call: Call) -> None:
+    """`worktree add PATH [COMMIT]`: without a commit, a branch is made that is named like the path."""
+    if len(call.parsed.operands) < 2 and not call.given("--detach"):
+        git_part(call, Kind.WRITE, "refs")
 
 
 def submodule_update(call: Call) -> None:
@@ -341,12 +393,26 @@ def _stash_push(call: Call, paths: list[Field]) -> None:
 
 def apply(call: Call) -> None:
     """`apply [OPTION…] PATCH…`: the patch names the files."""
-    operands = call.parsed.operands
-    for operand in operands:
+    for operand in call.parsed.operands:
         call.touch(Kind.READ, operand)
     looks = call.surely("--check", "--stat", "--numstat", "--summary")
     if (looks and not call.given("--apply")) or call.surely("--cached"):
         return
+    _patched(call)
+
+
+def am(call: Call) -> None:
+    """`am [OPTION…] MAILBOX…`: the patches in it name the files."""
+    for operand in call.parsed.operands:
+        call.touch(Kind.READ, operand, "tree")
+    if call.given("--continue", "--skip", "--abort", "--quit"):
+        git_part(call, Kind.WRITE, "work")
+    else:
+        _patched(call)
+
+
+def _patched(call: Call) -> None:
+    operands = call.parsed.operands
     texts = [_patch_text(call, operand) for operand in operands or [Field("-")]]
     if any(text is None or not changes_in(text) for text in texts):
         git_part(call, Kind.WRITE, "work", "the patch names the files")
@@ -358,7 +424,12 @@ def apply(call: Call) -> None:
         old, new = (change.new, change.old) if call.given("-R") else (change.old, change.new)
         names = [name for name in (old, new) if name != NOTHING]
         for name in dict.fromkeys(stripped(name, count) for name in names):
-            path = join(below, Field(name))
+            path = join(call.base, join(below, Field(name)))
+            if ".." in name.split("/") or name.startswith("/"):
+                git_part(call, Kind.WRITE, "work", "the patch names a file above")
+                continue
+            if old == NOTHING or change.moved:
+                call.touch(Kind.CREATE, path, "parents")
             gone = new == NOTHING or (change.moved and name == stripped(old, count))
             call.touch(Kind.DELETE if gone else Kind.WRITE, path)
             if call.given("--reject"):
@@ -416,6 +487,6 @@ def for_each_repo(call: Call) -> None:
 INTERPRETERS: dict[str, Callable[[Call], None]] = {
     "git-checkout": checkout, "git-switch": switch, "git-reset": reset, "git-config": config, "git-clone": clone, "git-init": init, "git-submodule-add": submodule_add,
     "git-submodule-update": submodule_update, "git-submodule-foreach": submodule_foreach, "git-stash": stash,
-    "git-stash-words": stash_words, "git-apply": apply, "git-checkout-index": checkout_index, "git-mailsplit": mailsplit,
+    "git-stash-words": stash_words, "git-apply": apply, "git-am": am, "git-worktree-add": worktree_add, "git-push": push, "git-checkout-index": checkout_index, "git-mailsplit": mailsplit,
     "git-for-each-repo": for_each_repo,
 }  # fmt: skip

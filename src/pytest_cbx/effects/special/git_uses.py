@@ -73,7 +73,16 @@ HOOKS: dict[str, tuple[str, ...]] = {
 """By sub-command: the hooks that it may run."""
 
 SKIPPED_HOOKS = frozenset(
-    {"pre-commit", "commit-msg", "pre-merge-commit", "pre-push", "pre-rebase", "applypatch-msg", "pre-applypatch", "sendemail-validate"}
+    {
+        "pre-commit",
+        "commit-msg",
+        "pre-merge-commit",
+        "pre-push",
+        "pre-rebase",
+        "applypatch-msg",
+        "pre-applypatch",
+        "sendemail-validate",
+    }
 )
 """What `--no-verify` leaves out."""
 
