@@ -77,7 +77,9 @@ def _by_git(effect: Effect, place: Place, area: Area, wrote: str) -> bool:
 
 def _elsewhere(effect: Effect, place: Place, area: Area, wrote: str) -> bool:
     home = in_home(place.path)
-    return area is Area.ELSEWHERE and (home is None or not home.startswith(_CACHES))
+    # A tool that clears its own store in the home directory does what it is asked for.
+    own = home is not None and (home.startswith(_CACHES) or wrote.rsplit("/", 1)[-1] == effect.program)
+    return area is Area.ELSEWHERE and not own
 
 
 def _disk(effect: Effect, place: Place, area: Area, wrote: str) -> bool:
