@@ -15,10 +15,12 @@ from pytest_cbx.effects.special import (
     containers,
     converted,
     copies,
+    editors,
     fd,
     find,
     git,
     git_commands,
+    git_repositories,
     languages,
     make,
     mktemp,
@@ -46,8 +48,8 @@ INTERPRETERS: Mapping[str, Callable[[Call], None]] = MappingProxyType(
         **builtins.INTERPRETERS, **variables.INTERPRETERS, **wrappers.INTERPRETERS, **shells.INTERPRETERS,
         **fd.INTERPRETERS, **xargs.INTERPRETERS, **parallel.INTERPRETERS, **rsync.INTERPRETERS, **tar.INTERPRETERS,
         **perl.INTERPRETERS, **languages.INTERPRETERS, **make.INTERPRETERS,
-        **node.INTERPRETERS, **copies.INTERPRETERS, **archives.INTERPRETERS, **npm_scripts.INTERPRETERS, **concurrent.INTERPRETERS,
-        **containers.INTERPRETERS, **building.INTERPRETERS, **git.INTERPRETERS, **git_commands.INTERPRETERS,
+        **node.INTERPRETERS, **copies.INTERPRETERS, **archives.INTERPRETERS, **editors.INTERPRETERS, **npm_scripts.INTERPRETERS, **concurrent.INTERPRETERS,
+        **containers.INTERPRETERS, **building.INTERPRETERS, **git.INTERPRETERS, **git_commands.INTERPRETERS, **git_repositories.INTERPRETERS,
         "mktemp": mktemp.mktemp, "patch": patch.patch, "texts": texts.texts, "converted": converted.converted, "find": find.find, "sed": sed.sed, "awk": awk.awk,
     }
 )  # fmt: skip
