@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from pytest_cbx.effects.catalogue import variable
 from pytest_cbx.effects.facts import Assigned
 from pytest_cbx.effects.model import Kind
+from pytest_cbx.effects.state import MOST_ELEMENTS
 from pytest_cbx.effects.values import EMPTY, UNKNOWN, Field, concat
 from pytest_cbx.shell.nodes import Assignment
 
 if TYPE_CHECKING:
     from pytest_cbx.effects.walker import Walker
+
+_KEYED = re.compile(r"\[.*\]\+?=", re.DOTALL)
 
 
 def apply(walker: Walker, node: Assignment, *, exported: bool = False) -> None:
@@ -31,7 +35,9 @@ def _apply(walker: Walker, node: Assignment, *, exported: bool) -> None:
     if node.elements is not None:
         values = tuple(walker.expander.words(node.elements))
         walker.assign(node.name, UNKNOWN if variable(node.name) else EMPTY, array=True)
-        walker.state.variables[node.name] = UNKNOWN if node.append else values
+        keyed = any(_KEYED.match(field.text) for field in values)
+        known = not node.append and not keyed and len(values) <= MOST_ELEMENTS
+        walker.state.variables[node.name] = values if known else UNKNOWN
         return
     value = walker.expander.one(node.value) if node.value is not None else EMPTY
     if node.index is not None:

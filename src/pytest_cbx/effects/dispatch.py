@@ -15,6 +15,7 @@ from pytest_cbx.effects.interpreter import Call
 from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.paths import resolve
 from pytest_cbx.effects.special import interpreter_named
+from pytest_cbx.effects.state import listed
 from pytest_cbx.effects.values import UNKNOWN, Field, Shape
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def _function(walker: Walker, name: str, arguments: list[Field]) -> Field:
     node = walker.state.functions[name]
     state = walker.state
     saved = state.positional, state.ended
-    state.positional = None if any(argument.many for argument in arguments) else tuple(arguments)
+    state.positional = listed(arguments)
     walker.active.append((name, walker.forks))
     walker.frames.append({})
     walker.depth += 1
@@ -186,6 +187,6 @@ def run_text(walker: Walker, text: Field, by: str, *, isolated: bool, positional
     with walker.nested():
         if not isolated:
             return readings.walk(walker, reading)
-        arguments = None if any(field.many for field in positional) else tuple(positional)
+        arguments = listed(positional)
         with walker.fork(walker.state.process(arguments)):
             return readings.walk(walker, reading)

@@ -52,6 +52,10 @@ _CROSSING = re.compile(r"[^/]*\{[^{}]*/.*", re.DOTALL)
 """Braces around a `/`: what stands from that segment on may be anything."""
 
 
+LONGEST_PATH = 4_096
+"""Characters; Linux takes no longer path (PATH_MAX)."""
+
+
 def is_stream(text: str) -> bool:
     """Whether the path is a device that keeps nothing, or one of the process's own streams."""
     return _DISCARDS.match(text) is not None
@@ -91,7 +95,7 @@ def resolve(value: Field, cwd: Field, context: Context, scope: str) -> list[Plac
 
     `scope` is one of `path`, `tree`, `sources`, `children`, `glob`.
     """
-    if value.unknown:
+    if value.unknown or len(value.text) > LONGEST_PATH:
         return _below(value, cwd, context)
     absolute = value.text.startswith(("/", "~"))
     if not absolute and not cwd.known:

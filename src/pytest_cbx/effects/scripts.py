@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pytest_cbx.effects import dispatch
+from pytest_cbx.effects.state import listed
 from pytest_cbx.effects.values import UNKNOWN, Field
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def run_script(
         walker.doubt(f"the script {file.text} runs itself", by)
         return UNKNOWN
     walker.active.append(key)
-    arguments = None if any(field.many for field in positional or ()) else tuple(positional or ())
+    arguments = listed(positional or ())
     if isolated:
         state = walker.state.process(arguments)
         state.variables.update({"0": file, "BASH_SOURCE": (file,)})

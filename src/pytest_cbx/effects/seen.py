@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 _CHANGING = frozenset({Kind.OUTPUT, Kind.WRITE, Kind.APPEND, Kind.CREATE, Kind.DELETE, Kind.DESTROY})
 """Kinds that may give a place another text. (Metadata is none; caches hold no scripts.)"""
 
+MOST_COMPARED = 100_000
+"""Where a text changes and takes in more files than that, each is taken to be changed before it is used."""
+
 SETTINGS = "settings that run nothing"
 """The detail of an effect that changes git's configuration, but not what it makes git run."""
 
@@ -53,8 +56,10 @@ def archive_members(walker: Walker, path: Field, base: Field) -> tuple[str, ...]
 
 def doubt_what_changes(record: Record) -> None:
     """Note an EXECUTE effect for each file that was taken in and that the same text may change before, wherever it does."""
+    changing = [effect for effect in record.effects() if effect.kind in _CHANGING]
+    too_many = len(changing) * len(record.consulted) > MOST_COMPARED
     for path, program in record.consulted.items():
-        if any(changes(effect, path) for effect in record.effects()):
+        if too_many or any(changes(effect, path) for effect in changing):
             record.effect(Kind.EXECUTE, None, program, f"{path} may be changed before it is used")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pytest_cbx.effects.paths import Context
@@ -13,6 +14,15 @@ NUMBERS = frozenset(
      "COLUMNS", "LINES", "?", "$", "!", "#"}
 )  # fmt: skip
 """Parameters that hold numbers."""
+
+
+MOST_ELEMENTS = 200
+"""Longer arrays and lists of positional parameters are given up as unknown: they could be doubled again and again."""
+
+
+def listed(fields: Sequence[Field]) -> tuple[Field, ...] | None:
+    """Positional parameters; None where nobody knows how many there are, or where there are too many."""
+    return None if len(fields) > MOST_ELEMENTS or any(field.many for field in fields) else tuple(fields)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -195,13 +195,20 @@ LONGEST_TEXT = 20_000
 """Longer values are given up as unknown, so that no script can blow them up."""
 
 
-def _costly(value: Field, pattern: Field) -> bool:
-    return len(value.text) > 2_000 or len(pattern.text) > 200 or pattern.text.count("*") > 3
+_UNCLEAR = re.compile(r"[?*+@!]\(|\[[^\]]*\[")
+"""Extended globs, which count only after `shopt -s extglob`, and classes such as `[[:alpha:]]`, which depend on the locale."""
+
+
+def _hopeless(value: Field, pattern: Field) -> bool:
+    """Whether matching would take too long, or what matches depends on what is not known."""
+    costly = len(value.text) > 2_000 or len(pattern.text) > 200 or pattern.text.count("*") > 3
+    unclear = pattern.shape is Shape.PATTERN and (_UNCLEAR.search(pattern.text) is not None or not value.text.isascii())
+    return costly or unclear
 
 
 def strip(value: Field, operator: str, argument: Field) -> Field:
     """`${x#p}`, `${x##p}`, `${x%p}`, `${x%%p}` (bash manual, 3.5.3)."""
-    if value.unknown or argument.unknown or _costly(value, argument):
+    if value.unknown or argument.unknown or _hopeless(value, argument):
         return UNKNOWN
     if not value.known:
         return _strip_pattern(value, operator, argument)
@@ -235,34 +242,39 @@ def _strip_pattern(value: Field, operator: str, argument: Field) -> Field:
 
 def substitute(value: Field, operator: str, old: Field, new: Field) -> Field:
     """`${x/p/s}`, `${x//p/s}`, `${x/#p/s}`, `${x/%p/s}`."""
-    if not (value.known and new.known) or old.unknown or _costly(value, old):
+    if not (value.known and new.known) or old.unknown or _hopeless(value, old) or "&" in new.text:
+        # Since bash 5.2 a bare `&` stands for what was matched.
         return UNKNOWN
     body = _regex(as_pattern(old), True)
-    if not body:
+    before, behind = ("\\A", "") if operator == "/#" else ("", "\\Z") if operator == "/%" else ("", "")
+    if not body and not before + behind:
         return value
-    replacement = new.text
     try:
-        if operator == "/#":
-            return Field(re.sub(f"\\A{body}", lambda _: replacement, value.text, count=1, flags=re.DOTALL))
-        if operator == "/%":
-            return Field(re.sub(f"{body}\\Z", lambda _: replacement, value.text, count=1, flags=re.DOTALL))
-        return Field(re.sub(body, lambda _: replacement, value.text, count=operator == "/", flags=re.DOTALL))
+        pattern = re.compile(f"{before}{body}{behind}", re.DOTALL)
+        if body and operator == "//" and pattern.fullmatch(""):
+            return UNKNOWN
+        made = pattern.sub(lambda _: new.text, value.text, count=operator != "//")
     except re.error:
         return UNKNOWN
+    return Field(made) if len(made) <= LONGEST_TEXT else UNKNOWN
+
+
+_INTEGER = re.compile(r"\s*(-?(?:0|[1-9][0-9]{0,8}))?\s*")
 
 
 def substring(value: Field, arguments: list[Field]) -> Field:
     """`${x:offset}` and `${x:offset:length}`."""
-    if not value.known or not all(argument.known for argument in arguments):
+    if not value.known or not value.text.isascii() or not all(argument.known for argument in arguments):
         return UNKNOWN
-    try:
-        numbers = [int(argument.text.strip() or "0") for argument in arguments]
-    except ValueError:
+    found = [_INTEGER.fullmatch(argument.text) for argument in arguments]
+    numbers = [int(match[1] or "0") for match in found if match is not None]
+    if len(numbers) < len(found):
         return UNKNOWN
-    start = numbers[0] if numbers else 0
-    if start < 0:
-        start = max(0, len(value.text) + start)
+    size = len(value.text)
+    start = numbers[0] if numbers[0] >= 0 else size + numbers[0]
+    if not 0 <= start <= size:
+        return EMPTY
     if len(numbers) < 2:
         return Field(value.text[start:])
-    stop = start + numbers[1] if numbers[1] >= 0 else len(value.text) + numbers[1]
-    return Field(value.text[start:stop])
+    stop = start + numbers[1] if numbers[1] >= 0 else size + numbers[1]
+    return Field(value.text[start:stop]) if stop >= start else UNKNOWN

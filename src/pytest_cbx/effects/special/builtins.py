@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.paths import join
 from pytest_cbx.effects.scripts import run_script
+from pytest_cbx.effects.state import listed
 from pytest_cbx.effects.values import UNKNOWN, Field, Shape, concat
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ def set_(call: Call) -> None:
     for index, word in enumerate(words):
         if word.known and word.text in ("--", "-"):
             rest = words[index + 1 :]
-            call.host.state.positional = None if any(field.many for field in rest) else tuple(rest)
+            call.host.state.positional = listed(rest)
             return
         if not word.known:
             call.host.state.positional = None
@@ -174,7 +175,7 @@ def set_(call: Call) -> None:
         if not word.text.startswith(("-", "+")):
             if index and words[index - 1].text in ("-o", "+o"):
                 continue
-            call.host.state.positional = tuple(words[index:])
+            call.host.state.positional = listed(words[index:])
             return
 
 
@@ -182,8 +183,10 @@ def shift(call: Call) -> None:
     """`shift [N]`."""
     state = call.host.state
     count = call.fields[0].text if call.fields else "1"
-    if state.positional is not None and count.isdigit():
-        state.positional = state.positional[int(count) :]
+    if state.positional is not None and count.isdecimal():
+        # With fewer of them nothing is shifted.
+        if int(count) <= len(state.positional):
+            state.positional = state.positional[int(count) :]
     else:
         state.positional = None
 
