@@ -19,9 +19,10 @@ RUNS: dict[str, tuple[str, ...]] = {
     "diff": ("diff.external", "diff.*.command", "diff.*.textconv", "interactive.difffilter"),
     "merge": ("merge.*.driver",),
     "remote": (
-        "core.sshcommand", "core.gitproxy", "core.askpass", "credential.helper", "credential.*.helper", "remote.*.uploadpack",
-        "remote.*.receivepack", "remote.*.vcs", "protocol.allow", "protocol.ext.allow", "uploadpack.packobjectshook",
-        "core.alternaterefscommand", "url.ext::*", "remote.*.url", "remote.*.pushurl", "remote.pushdefault", "branch.*.remote", "branch.*.pushremote", "imap.tunnel",
+        "core.sshcommand", "core.gitproxy", "core.askpass", "credential.helper", "credential.*.helper",
+        "remote.*.uploadpack", "remote.*.receivepack", "remote.*.vcs", "protocol.allow", "protocol.ext.allow",
+        "uploadpack.packobjectshook", "core.alternaterefscommand", "url.ext::*", "remote.*.url", "remote.*.pushurl",
+        "remote.pushdefault", "branch.*.remote", "branch.*.pushremote", "imap.tunnel",
     ),
     "signature": ("gpg.program", "gpg.*.program", "gpg.ssh.defaultkeycommand", "log.showsignature"),
     "tool": (
@@ -37,44 +38,50 @@ RUNS: dict[str, tuple[str, ...]] = {
 """Keys that name what git runs, by what makes use of them."""
 
 _HARMLESS = (
-    "color.*", "advice.*", "log.a*", "log.d*", "log.e*", "log.f*", "log.g*", "log.i*", "log.m*", "log.showroot", "user.*", "author.*", "committer.*", "column.*", "blame.*", "grep.*", "status.*", "stash.*",
-    "index.*", "pack.*", "rerere.*", "i18n.*", "notes.*", "checkout.*", "feature.*", "versionsort.*", "showbranch.*", "am.*",
-    "apply.*", "branch.sort", "branch.autosetup*", "branch.*.merge", "branch.*.rebase", "branch.*.description", "clean.*", "commitgraph.*", "merge.conflictstyle", "merge.ff", "merge.renames", "merge.renamelimit",
-    "merge.directoryrenames", "merge.log", "merge.stat", "merge.autostash", "merge.verbosity", "merge.branchdesc",
-    "merge.defaulttoupstream", "merge.suppressdest", "merge.verifysignatures", "merge.renormalize", "rebase.*", "pull.*", "push.*",
-    "fetch.*", "transfer.*", "receive.*", "commit.status", "commit.verbose", "commit.cleanup", "tag.sort", "submodule.recurse",
-    "submodule.fetchjobs", "submodule.propagatebranches", "submodule.alternate*", "clone.defaultremotename", "clone.filter*",
-    "clone.rejectshallow", "init.default*", "protocol.version", "safe.*", "diff.renames", "diff.renamelimit", "diff.algorithm",
-    "diff.colormoved", "diff.colormovedws", "diff.context", "diff.interhunkcontext", "diff.mnemonicprefix", "diff.noprefix",
-    "diff.relative", "diff.stat*", "diff.submodule", "diff.ignoresubmodules", "diff.wordregex", "diff.suppressblankempty",
-    "diff.indentheuristic", "diff.dirstat", "diff.orderfile", "diff.wserrorhighlight", "diff.autorefreshindex", "diff.srcprefix",
-    "diff.dstprefix", "diff.*.xfuncname", "diff.*.funcname", "diff.*.binary", "diff.*.wordregex", "diff.*.algorithm",
-    "format.pretty", "format.signature", "format.signoff", "format.subjectprefix", "format.suffix", "format.headers", "format.to",
-    "format.cc", "format.from", "format.numbered", "format.thread", "format.coverletter", "format.useautobase", "format.notes",
-    "format.noprefix", "format.forceinbodyfrom", "gc.auto", "gc.autodetach", "gc.autopacklimit", "gc.aggressive*",
-    "gc.bigpackthreshold", "gc.logexpiry", "gc.packrefs", "gc.writecommitgraph", "gc.cruftpacks", "gc.*expire*", "gc.rerere*",
-    "maintenance.auto", "maintenance.strategy", "help.autocorrect", "http.proxy", "http.*.proxy", "http.ssl*",
-    "http.*.ssl*", "http.extraheader", "http.*.extraheader", "http.version", "http.postbuffer", "http.lowspeed*", "http.useragent",
-    "http.followredirects", "http.maxrequests", "http.proxyauthmethod", "credential.username", "credential.usehttppath",
-    "credential.*.username", "credential.*.usehttppath", "credential.interactive", "core.quotepath", "core.autocrlf", "core.eol",
-    "core.safecrlf", "core.abbrev", "core.filemode", "core.ignorecase", "core.precomposeunicode", "core.longpaths",
-    "core.symlinks", "core.compression", "core.loosecompression", "core.preloadindex", "core.untrackedcache", "core.checkstat",
+    "color.*", "advice.*", "log.a*", "log.d*", "log.e*", "log.f*", "log.g*", "log.i*", "log.m*", "log.showroot", "user.*",
+    "author.*", "committer.*", "column.*", "blame.*", "grep.*", "status.*", "stash.*", "index.*", "pack.*", "rerere.*",
+    "i18n.*", "notes.*", "checkout.*", "feature.*", "versionsort.*", "showbranch.*", "am.*", "apply.*", "branch.sort",
+    "branch.autosetup*", "branch.*.merge", "branch.*.rebase", "branch.*.description", "clean.*", "commitgraph.*",
+    "merge.conflictstyle", "merge.ff", "merge.renames", "merge.renamelimit", "merge.directoryrenames", "merge.log",
+    "merge.stat", "merge.autostash", "merge.verbosity", "merge.branchdesc", "merge.defaulttoupstream", "merge.suppressdest",
+    "merge.verifysignatures", "merge.renormalize", "rebase.*", "pull.*", "push.*", "fetch.*", "transfer.*", "receive.*",
+    "commit.status", "commit.verbose", "commit.cleanup", "tag.sort", "submodule.recurse", "submodule.fetchjobs",
+    "submodule.propagatebranches", "submodule.alternate*", "clone.defaultremotename", "clone.filter*", "clone.rejectshallow",
+    "init.default*", "protocol.version", "safe.*", "diff.renames", "diff.renamelimit", "diff.algorithm", "diff.colormoved",
+    "diff.colormovedws", "diff.context", "diff.interhunkcontext", "diff.mnemonicprefix", "diff.noprefix", "diff.relative",
+    "diff.stat*", "diff.submodule", "diff.ignoresubmodules", "diff.wordregex", "diff.suppressblankempty",
+    "diff.indentheuristic", "diff.dirstat", "diff.orderfile", "diff.wserrorhighlight", "diff.autorefreshindex",
+    "diff.srcprefix", "diff.dstprefix", "diff.*.xfuncname", "diff.*.funcname", "diff.*.binary", "diff.*.wordregex",
+    "diff.*.algorithm", "format.pretty", "format.signature", "format.signoff", "format.subjectprefix", "format.suffix",
+    "format.headers", "format.to", "format.cc", "format.from", "format.numbered", "format.thread", "format.coverletter",
+    "format.useautobase", "format.notes", "format.noprefix", "format.forceinbodyfrom", "gc.auto", "gc.autodetach",
+    "gc.autopacklimit", "gc.aggressive*", "gc.bigpackthreshold", "gc.logexpiry", "gc.packrefs", "gc.writecommitgraph",
+    "gc.cruftpacks", "gc.*expire*", "gc.rerere*", "maintenance.auto", "maintenance.strategy", "help.autocorrect",
+    "http.proxy", "http.*.proxy", "http.ssl*", "http.*.ssl*", "http.extraheader", "http.*.extraheader", "http.version",
+    "http.postbuffer", "http.lowspeed*", "http.useragent", "http.followredirects", "http.maxrequests",
+    "http.proxyauthmethod", "credential.username", "credential.usehttppath", "credential.*.username",
+    "credential.*.usehttppath", "credential.interactive", "core.quotepath", "core.autocrlf", "core.eol", "core.safecrlf",
+    "core.abbrev", "core.filemode", "core.ignorecase", "core.precomposeunicode", "core.longpaths", "core.symlinks",
+    "core.compression", "core.loosecompression", "core.preloadindex", "core.untrackedcache", "core.checkstat",
     "core.trustctime", "core.logallrefupdates", "core.commentchar", "core.commentstring", "core.whitespace",
     "core.bigfilethreshold", "core.protecthfs", "core.protectntfs", "core.excludesfile", "core.attributesfile",
-    "core.warnambiguousrefs", "core.multipackindex", "core.commitgraph", "core.fsync*", "core.packed*", "core.deltabasecachelimit",
-    "core.sparsecheckout*", "core.splitindex", "core.repositoryformatversion", "core.bare", "core.sharedrepository",
-    "core.hidedotfiles", "core.usereplacerefs", "core.restrictinheritedhandles", "core.unsetenvvars", "core.createobject",
-    "core.notesref", "core.disambiguate", "core.maxtreedepth", "extensions.*", "lfs.locksverify", "lfs.concurrenttransfers", "lfs.fetch*", "lfs.allowincompletepush", "remote.*.fetch", "remote.*.push",
-    "remote.*.prune*", "remote.*.tagopt", "remote.*.mirror", "remote.*.partialclonefilter", "remote.*.promisor", "remote.*.proxy",
-    "remote.*.skip*", "remote.*.followremotehead", "submodule.*.url", "submodule.*.active",
+    "core.warnambiguousrefs", "core.multipackindex", "core.commitgraph", "core.fsync*", "core.packed*",
+    "core.deltabasecachelimit", "core.sparsecheckout*", "core.splitindex", "core.repositoryformatversion", "core.bare",
+    "core.sharedrepository", "core.hidedotfiles", "core.usereplacerefs", "core.restrictinheritedhandles",
+    "core.unsetenvvars", "core.createobject", "core.notesref", "core.disambiguate", "core.maxtreedepth", "extensions.*",
+    "lfs.locksverify", "lfs.concurrenttransfers", "lfs.fetch*", "lfs.allowincompletepush", "remote.*.fetch", "remote.*.push",
+    "remote.*.prune*", "remote.*.tagopt", "remote.*.mirror", "remote.*.partialclonefilter", "remote.*.promisor",
+    "remote.*.proxy", "remote.*.skip*", "remote.*.followremotehead", "submodule.*.url", "submodule.*.active",
     "submodule.*.branch", "submodule.*.ignore", "submodule.active", "filter.*.required", "merge.*.name", "merge.*.recursive",
-    "tar.umask", "uploadarchive.*", "uploadpack.allow*", "uploadpack.hide*", "worktree.*", "trailer.separators", "trailer.where",
-    "trailer.ifexists", "trailer.ifmissing", "trailer.*.key", "trailer.*.where", "trailer.*.ifexists", "trailer.*.ifmissing",
+    "tar.umask", "uploadarchive.*", "uploadpack.allow*", "uploadpack.hide*", "worktree.*", "trailer.separators",
+    "trailer.where", "trailer.ifexists", "trailer.ifmissing", "trailer.*.key", "trailer.*.where", "trailer.*.ifexists",
+    "trailer.*.ifmissing",
 )  # fmt: skip
 """Keys that make git run nothing and write nowhere else, whatever their value is. (`receive` and `push` keys are the remote's matter.)"""
 
 _HARMLESS_VALUES = {
-    "log.showsignature": ("false", "no", "off", "0"), "commit.gpgsign": ("false", "no", "off", "0"), "tag.gpgsign": ("false", "no", "off", "0"),
+    "log.showsignature": ("false", "no", "off", "0"),
+    "commit.gpgsign": ("false", "no", "off", "0"), "tag.gpgsign": ("false", "no", "off", "0"),
     "push.gpgsign": ("false", "no", "off", "0"), "tag.forcesignannotated": ("false", "no", "off", "0"),
     "core.fsmonitor": ("false", "true", "no", "yes", "off", "on", "0", "1", ""), "core.hookspath": ("/dev/null", ""),
     "core.editor": ("true", ":"), "sequence.editor": ("true", ":"), "core.sshcommand": ("ssh", ""), "core.askpass": ("", "true"),
@@ -165,7 +172,8 @@ def settings_of(text: str) -> Settings:
 
 def _settings(text: str) -> Iterator[tuple[str, str]]:
     section = ""
-    for line in re.sub(r"\\\r?\n", "", text).splitlines():
+    for raw in re.sub(r"\\\r?\n", "", text).splitlines():
+        line = raw
         heading = _SECTION.match(line)
         if heading:
             name, middle, line = heading.groups()

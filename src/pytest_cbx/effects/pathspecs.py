@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.paths import join, resolve
 from pytest_cbx.effects.repository import repository_of
+from pytest_cbx.effects.seen import changes
 from pytest_cbx.effects.values import Field, Shape, wild
 
 if TYPE_CHECKING:
@@ -81,9 +83,13 @@ def _footing(path: Field) -> Field:
 def _may_be_directory(call: Call, path: Field) -> bool:
     """Whether the path may be one. What the text itself made before is taken for one."""
     files = call.host.context.files
-    if files is None or not path.known or any(effect.place is None for effect in call.host.record.effects()):
+    if files is None or not path.known:
         return True
     places = resolve(path, call.base, call.host.context, "path") or []
     if len(places) != 1 or places[0].path.startswith(("/", "~", "..")):
+        return True
+    # What writes or deletes just that path takes it for a file, too.
+    others = (e for e in call.host.record.effects() if e.place != places[0] or e.kind is Kind.CREATE)
+    if any(changes(effect, places[0].path) for effect in others):
         return True
     return files.directory(f"{call.host.context.workspace.rstrip('/')}/{places[0].path}") is not False

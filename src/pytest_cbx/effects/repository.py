@@ -43,7 +43,8 @@ PARTS: dict[str, tuple[tuple[str, str], ...]] = {
     "packed": (("packed-refs", "path"),),
     "messages": (("*_*", "glob"),),
 }
-"""Parts by name: paths below git's directory. `packed`: a ref that is deleted leaves it there. `messages`: COMMIT_EDITMSG, ORIG_HEAD, FETCH_HEAD, MERGE_MSG and their like.
+"""Parts by name: paths below git's directory. `packed`: whoever deletes a ref writes it. `messages`: COMMIT_EDITMSG, ORIG_HEAD,
+FETCH_HEAD, MERGE_MSG and their like.
 
 Further ones: `work` (the sources of the work tree), `index`, `objects`, `tip`; anything else is a path below git's directory, a tree
 when it ends with a slash, a pattern when it has a wildcard.
@@ -70,6 +71,14 @@ def parts(call: Call, names: Field) -> Iterator[Part]:
                 yield join(repository.git, Field(path)) if path else repository.git, scope
 
 
+def text_if_there(call: Call, path: Field) -> str | None:
+    """The text of a file that the command itself may replace: one that is surely not there now is not asked for."""
+    files, whole = call.host.context.files, join(call.base, path)
+    if files is not None and whole.known and files.text(whole.text) is None:
+        return None
+    return call.host.file_text(path, call.base, call.name)
+
+
 def _tip(call: Call, repository: Repository) -> Iterator[Part]:
     """What changes when the current branch goes elsewhere: its ref and its log, or HEAD when that is on no branch."""
     yield join(repository.git, Field("logs")), "tree"
@@ -80,6 +89,11 @@ def _tip(call: Call, repository: Repository) -> Iterator[Part]:
     text = files.text(head.text) if files is not None and head.known and not repository.linked else None
     if repository.linked or (changed and not repository.made) or (text is not None and not text.startswith("ref:")):
         yield head, "path"
+
+
+def git_part(call: Call, kind: Kind, parts: str, why: str = "") -> None:
+    """An effect on parts of the repository (see `PARTS`)."""
+    call.touch(kind, Field(parts), "git", why)
 
 
 def _below(name: str) -> tuple[str, str]:

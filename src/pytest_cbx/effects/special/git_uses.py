@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-_FILES = frozenset(
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_FILES = _words(
     """add am apply archive bisect blame cat-file checkout checkout-index cherry-pick clean commit describe diff diff-files
     diff-index difftool grep hash-object ls-files merge mergetool mv pull read-tree rebase reset restore revert rm rerere
     sparse-checkout stage stash status submodule switch update-index worktree citool gui quiltimport subtree merge-recursive
-    merge-index merge-one-file merge-resolve merge-octopus merge-ours backfill""".split()
+    merge-index merge-one-file merge-resolve merge-octopus merge-ours backfill"""
 )
 """These look at the work tree's files, or write them: filters and the file system's monitor."""
 
-_DIFF = frozenset(
+_DIFF = _words(
     """annotate blame commit diff diff-files diff-index diff-pairs diff-tree difftool format-patch log range-diff reflog show
-    stash whatchanged""".split()
+    stash whatchanged"""
 )
-_MERGE = frozenset(
+_MERGE = _words(
     """am apply checkout cherry-pick merge merge-file merge-tree merge-recursive merge-ours merge-octopus merge-resolve
-    merge-one-file merge-index pull quiltimport rebase replay rerere revert stash submodule subtree switch""".split()
+    merge-one-file merge-index pull quiltimport rebase replay rerere revert stash submodule subtree switch"""
 )
-_REMOTE = frozenset(
+_REMOTE = _words(
     """archive backfill bundle clone fetch fetch-pack http-fetch http-push imap-send ls-remote maintenance pull push remote
-    request-pull send-email send-pack submodule subtree svn""".split()
+    request-pull send-email send-pack submodule subtree svn"""
 )
-_SIGNATURE = frozenset(
+_SIGNATURE = _words(
     """am cherry-pick commit commit-tree log merge pull push rebase revert show tag verify-commit verify-tag whatchanged
-    for-each-ref branch""".split()
+    for-each-ref branch"""
 )
-_PAGED = frozenset(
+_PAGED = _words(
     """annotate blame branch config diff grep help log range-diff reflog shortlog show stash tag whatchanged var
-    diff-tree rev-list""".split()
+    diff-tree rev-list"""
 )
 _GROUPS = {
     "files": _FILES, "diff": _DIFF, "merge": _MERGE, "remote": _REMOTE, "signature": _SIGNATURE, "pager": _PAGED,
