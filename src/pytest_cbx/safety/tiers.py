@@ -103,7 +103,7 @@ def _graded(effects: Effects) -> Iterator[tuple[Tier, str]]:
     if not effects.readable:
         yield DANGEROUS, "the text could not be read: it may do anything"
     active = {effect.program for effect in effects.effects if effect.kind is not Kind.READ}
-    readers = list(dict.fromkeys(e.program for e in effects.effects if e.program and e.program not in active))
+    readers = list(dict.fromkeys(e.program or "the shell" for e in effects.effects if e.program not in active))
     for effect in effects.effects:
         if effect.kind is not Kind.READ:
             yield tier_of(effect), sentence_of(effect)

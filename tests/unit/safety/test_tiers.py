@@ -189,6 +189,10 @@ def test_the_gravest_finding_stands_first() -> None:
     assert [finding.severity for finding in verdict.findings] == [Severity.CRITICAL, Severity.WARNING]
 
 
+def test_what_the_shell_itself_reads_is_a_reason_too() -> None:
+    assert assess(effects(Effect(kind=Kind.READ, place=Place(path="a")))).reasons == ("the shell only reads",)
+
+
 # --- network ---------------------------------------------------------------------------------------
 
 
