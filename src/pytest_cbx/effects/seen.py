@@ -19,6 +19,9 @@ _CHANGING = frozenset({Kind.OUTPUT, Kind.WRITE, Kind.APPEND, Kind.CREATE, Kind.D
 MOST_COMPARED = 100_000
 """Where a text changes and takes in more files than that, each is taken to be changed before it is used."""
 
+SOMEWHERE = ("what its recipes write was not seen", "what its recipes delete was not seen")
+"""Details of effects on products that lie nobody knows where in a tree: none of them is taken for a script or a makefile."""
+
 SETTINGS = "settings that run nothing"
 """The detail of an effect that changes git's configuration, but not what it makes git run."""
 
@@ -56,7 +59,7 @@ def archive_members(walker: Walker, path: Field, base: Field) -> tuple[str, ...]
 
 def doubt_what_changes(record: Record) -> None:
     """Note an EXECUTE effect for each file that was taken in and that the same text may change before, wherever it does."""
-    changing = [effect for effect in record.effects() if effect.kind in _CHANGING]
+    changing = [effect for effect in record.effects() if effect.kind in _CHANGING and effect.detail not in SOMEWHERE]
     too_many = len(changing) * len(record.consulted) > MOST_COMPARED
     for path, program in record.consulted.items():
         if too_many or any(changes(effect, path) for effect in changing):

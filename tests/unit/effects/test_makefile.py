@@ -213,6 +213,8 @@ FILES = {
         ("make -f fish.mk", ["execute", "create x"]),
         ("make -f evil.mk", ["unknown"]),
         ("make -f missing.mk all", ["execute"]),
+        ("make -C sub deploy", ["read sub/Makefile", "execute"]),
+        ("make -C sub test", ["read sub/Makefile", "output sub/**"]),
         ("make --eval 'x: ; y' x", ["execute"]),
     ],
 )

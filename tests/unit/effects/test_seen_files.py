@@ -83,7 +83,7 @@ def test_scripts_are_followed(command: str, expected: list[str]) -> None:
         ("npm run show -- plain", ["read package.json", "read plain"]),
         ("npm run show", ["read package.json"]),
         ("npm run loop", ["read package.json", "unknown"]),
-        ("npm run missing", ["read package.json"]),
+        ("npm run missing", ["read package.json", "execute"]),
         ("cd web && npm test", ["read web/package.json", "read a.sh"]),
         ("npm --prefix web test", ["read sources:web", "output web/dist/**"]),
         ("cd tools && npm run clean", ["read package.json", "destroy lib/**"]),

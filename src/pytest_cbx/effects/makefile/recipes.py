@@ -69,6 +69,11 @@ class Goals:
         for goal in goals:
             yield from self._target(goal, {})
 
+    def lacks(self, goal: str) -> bool:
+        """Whether make would find neither a rule for the goal nor a file of that name."""
+        known = goal in self._explicit or goal in self._phony or patterned(goal) or self._exists(goal)
+        return not known and not any(self._implicit(goal))
+
     def _target(self, target: str, inherited: Mapping[str, Variable]) -> Iterator[Recipe]:
         if target in self._done or target in _SPECIAL:
             return

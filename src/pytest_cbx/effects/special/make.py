@@ -11,6 +11,7 @@ from pytest_cbx.effects.makefile.expansion import GAP
 from pytest_cbx.effects.makefile.reading import Makefile, read_makefile
 from pytest_cbx.effects.makefile.recipes import for_shell, goals_of
 from pytest_cbx.effects.model import Kind
+from pytest_cbx.effects.seen import SOMEWHERE
 from pytest_cbx.effects.values import UNKNOWN, Field
 
 if TYPE_CHECKING:
@@ -101,6 +102,9 @@ def _run(call: Call, makefile: Makefile, goals: list[str], overrides: dict[str, 
 
     walk, starts = goals_of(makefile, goals, exists)
     recipes = list(walk.recipes(starts))
+    for goal in filter(walk.lacks, goals):
+        # It fails now; another makefile may be there when it runs.
+        _goal(call, Field(goal), f"the makefile has no rule for {goal}")
     shells = makefile.expander.expand("$(SHELL)").strip(), makefile.expander.expand("$(.SHELLFLAGS)").strip()
     if not _SHELL.match(shells[0]) or not _SHELL_FLAGS.match(shells[1]):
         call.effect(Kind.EXECUTE, f"recipes run by {shells[0].replace(GAP, '…')} are not followed")
@@ -129,14 +133,21 @@ def _run(call: Call, makefile: Makefile, goals: list[str], overrides: dict[str, 
 def _by_convention(call: Call) -> None:
     """The usual goals build, test and clean; whatever else may do anything."""
     operands = call.parsed.operands
-    call.touch(Kind.OUTPUT, Field("."), "tree", "what its recipes write was not seen") if not operands else None
+    if call.given("-f", "--file", "--makefile"):
+        call.effect(Kind.EXECUTE, "a makefile of an uncommon name that is not seen")
+    call.touch(Kind.OUTPUT, Field("."), "tree", SOMEWHERE[0]) if not operands else None
     for operand in operands:
-        if operand.known and any(fnmatchcase(operand.text, pattern) for pattern in (*_BUILDING, *_HARMLESS)):
-            call.touch(Kind.OUTPUT, Field("."), "tree", "what its recipes write was not seen")
-        elif operand.known and operand.text == "clean":
-            call.touch(Kind.DELETE, Field("."), "tree", "what its recipes delete was not seen")
-        else:
-            call.effect(Kind.EXECUTE, "its recipes are not seen")
+        _goal(call, operand, "its recipes are not seen")
+
+
+def _goal(call: Call, goal: Field, unseen: str) -> None:
+    """What a goal does by its name."""
+    if goal.known and any(fnmatchcase(goal.text, pattern) for pattern in (*_BUILDING, *_HARMLESS)):
+        call.touch(Kind.OUTPUT, Field("."), "tree", SOMEWHERE[0])
+    elif goal.known and goal.text == "clean":
+        call.touch(Kind.DELETE, Field("."), "tree", SOMEWHERE[1])
+    else:
+        call.effect(Kind.EXECUTE, unseen)
 
 
 INTERPRETERS: dict[str, Callable[[Call], None]] = {"make": make}

@@ -71,6 +71,9 @@ def _follow(call: Call, name: str, words: list[Field], folder: Field, scripts: M
             _tool(call, Field(name), words)
         elif name in ("start", "restart"):
             call.effect(Kind.EXECUTE, "npm's own way to start, without a script of that name")
+        else:
+            # It fails now; the script may be there when it runs.
+            _by_convention(call, Field(name))
         return
     for part in (f"pre{name}", name, f"post{name}"):
         if part in scripts:
