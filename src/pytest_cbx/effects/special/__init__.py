@@ -48,9 +48,11 @@ INTERPRETERS: Mapping[str, Callable[[Call], None]] = MappingProxyType(
         **builtins.INTERPRETERS, **variables.INTERPRETERS, **wrappers.INTERPRETERS, **shells.INTERPRETERS,
         **fd.INTERPRETERS, **xargs.INTERPRETERS, **parallel.INTERPRETERS, **rsync.INTERPRETERS, **tar.INTERPRETERS,
         **perl.INTERPRETERS, **languages.INTERPRETERS, **make.INTERPRETERS,
-        **node.INTERPRETERS, **copies.INTERPRETERS, **archives.INTERPRETERS, **editors.INTERPRETERS, **npm_scripts.INTERPRETERS, **concurrent.INTERPRETERS,
+        **node.INTERPRETERS, **copies.INTERPRETERS, **archives.INTERPRETERS, **editors.INTERPRETERS,
+        **npm_scripts.INTERPRETERS, **concurrent.INTERPRETERS,
         **containers.INTERPRETERS, **building.INTERPRETERS, **git.INTERPRETERS, **git_commands.INTERPRETERS, **git_repositories.INTERPRETERS,
-        "mktemp": mktemp.mktemp, "patch": patch.patch, "texts": texts.texts, "converted": converted.converted, "find": find.find, "sed": sed.sed, "awk": awk.awk,
+        "mktemp": mktemp.mktemp, "patch": patch.patch, "texts": texts.texts, "converted": converted.converted,
+        "find": find.find, "sed": sed.sed, "awk": awk.awk,
     }
 )  # fmt: skip
 """By the name that entries use."""
