@@ -126,28 +126,29 @@ def _address(call: Call) -> None:
 # --- hooks and editors -----------------------------------------------------------------------------------
 
 
-def run_hook(call: Call, name: str, settings: Settings, inline: Inline) -> None:
-    """Follow a hook, if the repository has an executable one of that name."""
+def run_hook(call: Call, name: str, settings: Settings, inline: Inline) -> bool:
+    """Follow a hook, if the repository has an executable one of that name. False: there is none, as far as it is seen."""
     repository = repository_of(call)
     configured = dict(inline).get("core.hookspath", value_of(settings, "core.hookspath"))
     directory = join(repository.top, Field(configured)) if configured else join(repository.git, Field("hooks"))
     file = join(directory, Field(name))
     if not file.known or configured == "/dev/null":
-        return
+        return False
     host, files = call.host, call.host.context.files
     if _changed(call, file):
         call.effect(Kind.EXECUTE, f"the hook {name} may be made or changed before it runs")
-        return
+        return True
     if files is None or not files.executable(file.text):
-        return
+        return False
     text = host.file_text(file, call.base, call.name)
     if text is None or not scripts.is_shell_script(text):
         call.effect(Kind.EXECUTE, f"the hook {name}")
-        return
+        return True
     state = host.state.process()
     state.cwd = repository.top
     with host.maybe(), host.fork(state), host.input(UNKNOWN):
         scripts.run_script(host, file, text, name, positional=(UNKNOWN_MANY,))
+    return True
 
 
 def _editor(call: Call, command: str, settings: Settings) -> None:
@@ -217,12 +218,10 @@ def _follow(call: Call, name: str, text: str, arguments: list[Field]) -> None:
 
 
 def hook(call: Call) -> None:
-    """`git hook run NAME`."""
+    """`git hook run NAME`: whoever asks for a hook has one, seen or not."""
     for name in call.parsed.operands[:1]:
-        if name.known:
-            run_hook(call, name.text, _settings(call), _inline(call))
-        else:
-            call.effect(Kind.EXECUTE, "which hook runs is not known beforehand")
+        if not name.known or not run_hook(call, name.text, _settings(call), _inline(call)):
+            call.effect(Kind.EXECUTE, f"the hook {name.text}")
 
 
 INTERPRETERS: dict[str, Callable[[Call], None]] = {"git": git, "git-alias": alias, "git-hook": hook}

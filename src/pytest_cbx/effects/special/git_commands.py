@@ -115,7 +115,8 @@ def _told_apart(call: Call, operands: list[Field], *, creates: bool) -> tuple[li
     first, rest = operands[0], operands[1:]
     if creates:
         return operands, []
-    if first.known and _SURELY.match(first.text):
+    listed = first.shape is Shape.PATTERN and first.many  # The shell made paths of it.
+    if listed or (first.known and _SURELY.match(first.text)):
         return [], operands
     if rest:
         return operands[:1], [*(operands[:1] if _may_be_file(call, first) else []), *rest]

@@ -32,6 +32,9 @@ class Tree:
             return False
         return True if any(name.startswith(f"{path}/") for name in self.texts) else None
 
+    def members(self, path: str) -> None:
+        return None
+
 
 def seeing(command: str, cwd: str = "/w", **texts: str) -> list[str]:
     """The effects in a work tree with these files (`__` stands for a slash, `_dot_` for a dot)."""

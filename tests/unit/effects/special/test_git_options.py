@@ -133,9 +133,9 @@ def documented(path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     if not completion.startswith((" --", "--")) or completion.startswith("--git-completion"):
         return
     for word in completion.split():
-        name = word.rstrip("=")
-        if name.startswith("--") and len(name) > 2 and name not in seen:
-            yield name, "required" if word.endswith("=") else "?"
+        long = word.rstrip("=")
+        if long.startswith("--") and len(long) > 2 and long not in seen:
+            yield long, "required" if word.endswith("=") else "?"
 
 
 def reads(entry: Entry, *words: str) -> Parsed:
