@@ -58,9 +58,10 @@ RULES: Mapping[Kind, Rule] = MappingProxyType(
 
 PACKAGE_TOOLS = frozenset(
     {
-        "bun", "bundle", "bundler", "bunx", "cargo", "composer", "corepack", "gem", "go", "golangci-lint", "gotestsum", "gradle",
-        "hatch", "mvn", "nox", "npm", "npx", "pdm", "pip", "pip3", "pipenv", "pipx", "pnpm", "pnpx", "poetry", "pre-commit",
-        "pyproject-build", "staticcheck", "tox", "uv", "uvx", "yarn",
+        "bun", "bundle", "bundle-audit", "bundler", "bunx", "cargo", "composer", "conda", "corepack", "cypress", "gem",
+        "go", "golangci-lint", "gotestsum", "gradle", "hatch", "mamba", "micromamba", "mvn", "nox", "npm", "npx", "pdm",
+        "pip", "pip-audit", "pip-compile", "pip-sync", "pip3", "pipenv", "pipx", "playwright", "pn", "pnpm", "pnpx", "pnx",
+        "poetry", "pre-commit", "prek", "pyproject-build", "staticcheck", "tox", "uv", "uvx", "yarn", "yarnpkg",
     }
 )  # fmt: skip
 """Programs that fetch what a lock file or an index names, into a cache that several of them may fill at once."""
@@ -70,7 +71,7 @@ CHANGES = frozenset({Kind.OUTPUT, Kind.WRITE, Kind.APPEND, Kind.CREATE, Kind.DEL
 
 _TRUNCATES = frozenset({Kind.OUTPUT, Kind.WRITE, Kind.DELETE, Kind.METADATA, Kind.DESTROY})
 
-INSTALLATIONS = frozenset({"the Python environment"})
+INSTALLATIONS = frozenset({"the Python environment", "the installed gems", "the conda environments"})
 """States that a package tool may change beside other commands: they hold a lock on it, and nothing else."""
 
 _HANDED = ("standard input", "text that it runs")

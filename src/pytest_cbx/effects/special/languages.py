@@ -103,13 +103,25 @@ def python_run(call: Call) -> None:
     if call.given("-m", "--module"):
         with call.process():
             _module(call, operands[0], operands[1:])
-    elif call.entry.name.startswith("coverage"):
-        _script(call, operands[0])
-    elif call.given("-s", "--script", "--gui-script") or operands[0].text.endswith(".py"):
+    elif call.entry.name.startswith("coverage") or _names_script(call, operands[0]):
         _script(call, operands[0])
     else:
         with call.process():
             call.output = call.host.run(operands)
 
 
-INTERPRETERS: dict[str, Callable[[Call], None]] = {"python": python, "python-run": python_run, "language": language}
+def _names_script(call: Call, first: Field) -> bool:
+    return call.given("-s", "--script", "--gui-script") or first.text.endswith(".py")
+
+
+def unseen(call: Call) -> None:
+    """A word that names a script, task or alias of the project (`composer test`, `rails x:y`): its text is not seen."""
+    call.effect(Kind.EXECUTE, f"the text of {call.chosen} is not seen")
+
+
+INTERPRETERS: dict[str, Callable[[Call], None]] = {
+    "python": python,
+    "python-run": python_run,
+    "execute-unseen": unseen,
+    "language": language,
+}
