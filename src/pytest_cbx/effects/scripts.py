@@ -41,6 +41,8 @@ def run_script(
         walker.doubt(f"the script {file.text} runs itself", by)
         return UNKNOWN
     walker.active.append(key)
+    # What the script does stands where its name does.
+    walker.record.word = file.span or walker.record.word
     arguments = listed(positional or ())
     if isolated:
         state = walker.state.process(arguments)

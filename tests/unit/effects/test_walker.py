@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.paths import Context
 from pytest_cbx.effects.values import Origin
-from tests.unit.effects.help import compact_of, effects_of
+from tests.unit.effects.help import CONTEXT, Tree, compact_of, effects_of
 
 EXACT: list[tuple[str, list[str]]] = [
     # lists, pipes, groups
@@ -217,7 +219,8 @@ def test_places_are_relative_to_the_workspace_not_to_the_working_directory() -> 
 def test_known_variables_of_the_environment_are_used() -> None:
     context = Context(cwd="/w", workspace="/w", home="/home/u", environment={"OUT": "build"})
     assert compact_of("rm -rf $OUT", context) == ["destroy build/**"]
-    assert compact_of('rm -rf "src/$OTHER"', context) == ["destroy ?"]
+    assert compact_of('rm -rf "src/$OTHER"', context) == ["destroy src/**"]
+    assert compact_of('rm -rf "$OTHER/src"', context) == ["destroy ?"]
 
 
 @pytest.mark.parametrize(
@@ -256,6 +259,14 @@ def test_a_span_is_the_part_of_the_text_that_says_so(text: str, kind: Kind, part
 def test_text_that_runs_says_where_it_comes_from(text: str, origin: Origin) -> None:
     (found,) = {effect.origin for effect in effects_of(text).effects if effect.kind is Kind.EXECUTE}
     assert found == origin
+
+
+@pytest.mark.parametrize("text", ["bash a.sh", "source a.sh", "./a.sh"])
+def test_what_a_script_does_stands_at_its_name(text: str) -> None:
+    context = replace(CONTEXT, files=Tree({"a.sh": "#!/bin/sh\nrm b\n"}, executable=["a.sh"]))
+    effect = next(effect for effect in effects_of(text, context).effects if effect.kind is Kind.DELETE)
+    assert effect.span is not None
+    assert text[effect.span.start : effect.span.end].endswith("a.sh")
 
 
 def test_calls_are_told_with_their_options() -> None:
