@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 from pytest_cbx.client.archives import top_of
+from pytest_cbx.client.looking import differing, git_says
 
 LONGEST = 256 * 1024
 """Bytes. Whoever runs a longer script is not followed into it."""
@@ -19,6 +20,7 @@ class WorkFiles:
         self._root = os.path.realpath(root)
         self._texts: dict[str, str | None] = {}
         self._members: dict[str, tuple[str, ...] | None] = {}
+        self._said: dict[tuple[str, tuple[str, ...]], str | None] = {}
 
     def text(self, path: str) -> str | None:
         """The text of the regular file at an absolute path; None: there is none, or it is no UTF-8, too long, or elsewhere."""
@@ -42,6 +44,16 @@ class WorkFiles:
         if path not in self._members:
             self._members[path] = top_of(path)
         return self._members[path]
+
+    def git(self, top: str, words: tuple[str, ...]) -> str | None:
+        """What a git command that only looks prints at the top of a work tree below the root; None when it fails."""
+        real = os.path.realpath(top)
+        if real != self._root and not real.startswith(self._root.rstrip("/") + "/"):
+            return None
+        if (top, words) not in self._said:
+            differs = words[0] == "diff-index"
+            self._said[top, words] = differing(top, words[-1]) if differs else git_says(top, words)
+        return self._said[top, words]
 
     def _read(self, path: str) -> str | None:
         real = os.path.realpath(path)

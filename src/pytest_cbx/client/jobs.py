@@ -20,7 +20,7 @@ from pytest_cbx.config.model import CommandConfig, Settings
 from pytest_cbx.effects.analysis import analyse
 from pytest_cbx.effects.model import WORKSPACE, Effect, Effects, Kind, Scope
 from pytest_cbx.effects.paths import Context
-from pytest_cbx.effects.seen import changes
+from pytest_cbx.effects.seen import CHANGING, changes
 from pytest_cbx.plan.build import build_plan
 from pytest_cbx.plan.claims import claims_of, place_of
 from pytest_cbx.plan.estimate import needed_cpus, needed_memory
@@ -69,7 +69,7 @@ def prepare(
     drafts: list[Job] = []
     for command in commands:
         effects = _effects(command, site, hooks=hooks, folder=folder, files=files)
-        if in_order and (effects.consulted or effects.unpacked):
+        if in_order and (effects.consulted or effects.unpacked or effects.surveyed):
             effects = _doubt_changed(effects, drafts, site)
         drafts.append(_draft(command, effects, site, settings, folder=folder, most=most))
     ignored = Ignored(site.root)
@@ -108,7 +108,7 @@ def _directory(command: CommandConfig, folder: Path) -> Path:
 
 
 def _doubt_changed(effects: Effects, earlier: Sequence[Job], site: Site) -> Effects:
-    """Count as unseen the scripts and archives that an earlier command may have changed by the time they are used."""
+    """Count as unseen the scripts and archives, and what git found, that an earlier command may have changed by then."""
     doubts = []
     for path in (*effects.consulted, *effects.unpacked):
         changer = next((job for job in earlier if any(changes(effect, path) for effect in _changing(job, site))), None)
@@ -119,7 +119,14 @@ def _doubt_changed(effects: Effects, earlier: Sequence[Job], site: Site) -> Effe
             doubts.append(Effect(kind=Kind.EXECUTE, program=name, detail=detail))
         else:
             doubts.append(Effect(kind=Kind.WRITE, place=WORKSPACE, program=name, detail=detail))
+    if effects.surveyed and (changer := next((job for job in earlier if any(map(_alters, _changing(job, site)))), None)):
+        detail = f"{changer.request.name} may change before what git finds"
+        doubts.append(Effect(kind=Kind.WRITE, place=WORKSPACE, program="git", detail=detail))
     return dataclasses.replace(effects, effects=(*effects.effects, *doubts)) if doubts else effects
+
+
+def _alters(effect: Effect) -> bool:
+    return effect.kind in CHANGING and (effect.place is None or not effect.place.path.startswith("/"))
 
 
 def _changing(job: Job, site: Site) -> Iterator[Effect]:

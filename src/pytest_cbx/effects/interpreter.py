@@ -14,9 +14,9 @@ from pytest_cbx.effects.grammar import Entry, Given, Option, Parsed, Slot, compi
 from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.paths import is_stream, join, name_of, parent_of, parents_of, resolve, stem_of
 from pytest_cbx.effects.pathspecs import pathspecs
-from pytest_cbx.effects.repository import Repository, parts
+from pytest_cbx.effects.repository import Repository
 from pytest_cbx.effects.rules import PLACED, Condition, Rule
-from pytest_cbx.effects.seen import SETTINGS
+from pytest_cbx.effects.survey import Changed, touch_parts
 from pytest_cbx.effects.values import EMPTY, UNKNOWN, Field, Shape, concat, wild
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Call:
 
     __slots__ = (
         "assigned", "base", "chain", "chosen", "fields", "host", "name", "output", "parsed", "path", "readings", "repository",
-        "unlisted",
+        "survey", "unlisted",
     )  # fmt: skip
 
     def __init__(self, host: Walker, name: str, fields: list[Field], entry: Entry) -> None:
@@ -60,6 +60,8 @@ class Call:
         """`chosen` is no listed sub-command, and the entry's `otherwise` says what that means."""
         self.repository: Repository | None = None
         """Where git works, once it was asked for."""
+        self.survey: tuple[Changed | None] | None = None
+        """What git changes in the work tree, once it was asked for."""
 
     @property
     def entry(self) -> Entry:
@@ -77,10 +79,7 @@ class Call:
             self._into(kind, target, why, tree=scope == "into-tree")
             return
         if scope == "git":
-            for part, within in parts(self, target):
-                self.touch(kind, part, within, SETTINGS if name_of(part).text == "config" else why)
-            if kind is not Kind.READ and target.text != "work":
-                self.effect(Kind.STATE, "the repository")
+            touch_parts(self, kind, target, why)
             return
         if scope == "pathspec":
             for path, within in pathspecs(self, target):

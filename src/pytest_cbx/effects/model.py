@@ -157,6 +157,8 @@ class Effects:
     """Whether these facts would be sharper with a look at the work tree: is a destination a directory, what does an archive hold."""
     unpacked: tuple[str, ...] = ()
     """Archives in the workspace whose lists of members these facts depend on."""
+    surveyed: bool = False
+    """Whether they depend on what lies in the work tree, git's index and history."""
     facts: tuple[Fact, ...] = ()
     invocations: tuple[Invocation, ...] = ()
     """Every call of a program that the text shows, in order; a loop's as often as it was followed."""

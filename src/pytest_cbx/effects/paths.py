@@ -29,6 +29,9 @@ class Files(Protocol):
     def members(self, path: str) -> tuple[str, ...] | None:
         """What the archive at an absolute path puts at its top, directories with a slash; None where that cannot be told."""
 
+    def git(self, top: str, words: tuple[str, ...]) -> str | None:
+        """What a git command that only looks prints at the top of a work tree; None when it fails."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:

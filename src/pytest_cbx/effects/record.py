@@ -17,7 +17,7 @@ class Record:
 
     __slots__ = (
         "_effects", "_estimate", "_programs", "asked", "assigned", "consulted", "differences", "facts", "fetches", "invocations", "listed",
-        "readable", "span", "unpacked", "word"
+        "readable", "span", "surveyed", "unpacked", "word"
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -30,6 +30,8 @@ class Record:
         """Files whose text counts, each with the program that takes it."""
         self.asked = False
         """The work tree could not be looked at, and should be."""
+        self.surveyed = False
+        """What lies in the work tree, its index and its history counts."""
         self.unpacked: dict[str, None] = {}
         """Archives whose members count."""
         self.differences: dict[str, None] = {}
@@ -98,7 +100,7 @@ class Record:
         return Effects(
             effects=self.effects(), programs=tuple(self._programs.values()), estimate=self._estimate,
             readable=self.readable, listed=tuple(self.listed), consulted=tuple(self.consulted), asked=self.asked,
-            unpacked=tuple(self.unpacked),
+            unpacked=tuple(self.unpacked), surveyed=self.surveyed,
             differences=tuple(self.differences),
             facts=tuple(self.facts), invocations=tuple(self.invocations), assigned=tuple(self.assigned),
         )  # fmt: skip

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pytest_cbx.effects.record import Record
     from pytest_cbx.effects.walker import Walker
 
-_CHANGING = frozenset({Kind.OUTPUT, Kind.WRITE, Kind.APPEND, Kind.CREATE, Kind.DELETE, Kind.DESTROY})
+CHANGING = frozenset({Kind.OUTPUT, Kind.WRITE, Kind.APPEND, Kind.CREATE, Kind.DELETE, Kind.DESTROY})
 """Kinds that may give a place another text. (Metadata is none; caches hold no scripts.)"""
 
 MOST_COMPARED = 100_000
@@ -59,7 +59,7 @@ def archive_members(walker: Walker, path: Field, base: Field) -> tuple[str, ...]
 
 def doubt_what_changes(record: Record) -> None:
     """Note an EXECUTE effect for each file that was taken in and that the same text may change before, wherever it does."""
-    changing = [effect for effect in record.effects() if effect.kind in _CHANGING and effect.detail not in SOMEWHERE]
+    changing = [effect for effect in record.effects() if effect.kind in CHANGING and effect.detail not in SOMEWHERE]
     too_many = len(changing) * len(record.consulted) > MOST_COMPARED
     for path, program in record.consulted.items():
         if too_many or any(changes(effect, path) for effect in changing):
@@ -68,7 +68,7 @@ def doubt_what_changes(record: Record) -> None:
 
 def changes(effect: Effect, path: str) -> bool:
     """Whether the effect may change the text at `path`, which lies in the workspace."""
-    if effect.kind not in _CHANGING or effect.detail == SETTINGS:
+    if effect.kind not in CHANGING or effect.detail == SETTINGS:
         return False
     return effect.place is None or _covers(effect.place, path, above=effect.kind is not Kind.CREATE)
 

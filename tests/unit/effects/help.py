@@ -36,5 +36,11 @@ class Tree:
     def executable(self, path: str) -> bool:
         return path in self._executable
 
-    def directory(self, path: str) -> bool:
+    def directory(self, path: str) -> bool | None:
         return any(name.startswith(f"{path.rstrip('/')}/") for name in self._files)
+
+    def members(self, path: str) -> tuple[str, ...] | None:
+        return None
+
+    def git(self, top: str, words: tuple[str, ...]) -> str | None:
+        return None

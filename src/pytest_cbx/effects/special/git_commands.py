@@ -12,6 +12,7 @@ from pytest_cbx.effects.patches import NOTHING, changes_in, stripped
 from pytest_cbx.effects.paths import join
 from pytest_cbx.effects.repository import git_part, repository_of, text_if_there
 from pytest_cbx.effects.seen import SETTINGS
+from pytest_cbx.effects.survey import surveyed
 from pytest_cbx.effects.values import UNKNOWN, Field, Shape, concat
 
 if TYPE_CHECKING:
@@ -295,6 +296,19 @@ def _patch_text(call: Call, operand: Field) -> str | None:
     return text_if_there(call, operand)
 
 
+def clean(call: Call) -> None:
+    """`clean [-d] [-x] [PATH…]`: what git does not track, as far as that can be seen."""
+    why = "deletes what git does not track"
+    if call.surely("-n"):
+        return
+    if surveyed(call):
+        git_part(call, Kind.DESTROY, "work", why)
+        return
+    ignored = call.given("-x", "-X")
+    for operand in call.parsed.operands or [Field(".")]:
+        call.touch(Kind.DESTROY, operand, "tree" if ignored else "pathspec", f"{why} or ignores" if ignored else why)
+
+
 def checkout_index(call: Call) -> None:
     """`checkout-index [-f] [-a] [--prefix=TEXT] [PATH…]`."""
     kind = Kind.DESTROY if call.given("-f") else Kind.CREATE
@@ -336,6 +350,6 @@ def for_each_repo(call: Call) -> None:
 
 INTERPRETERS: dict[str, Callable[[Call], None]] = {
     "git-checkout": checkout, "git-switch": switch, "git-reset": reset, "git-config": config, "git-stash": stash,
-    "git-stash-words": stash_words, "git-apply": apply, "git-am": am, "git-checkout-index": checkout_index,
+    "git-stash-words": stash_words, "git-apply": apply, "git-am": am, "git-checkout-index": checkout_index, "git-clean": clean,
     "git-mailsplit": mailsplit, "git-for-each-repo": for_each_repo,
 }  # fmt: skip

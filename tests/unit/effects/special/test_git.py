@@ -35,6 +35,9 @@ class Tree:
     def members(self, path: str) -> None:
         return None
 
+    def git(self, top: str, words: tuple[str, ...]) -> None:
+        return None
+
 
 def seeing(command: str, cwd: str = "/w", **texts: str) -> list[str]:
     """The effects in a work tree with these files (`__` stands for a slash, `_dot_` for a dot)."""
