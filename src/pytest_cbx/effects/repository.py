@@ -57,15 +57,14 @@ def parts(call: Call, names: Field) -> Iterator[Part]:
     for name in names.text.split() if names.known else ["all"]:
         if name == "work":
             yield repository.top, "sources"
+        elif repository.linked and name in ("index", "HEAD", "messages"):
+            yield join(repository.git, Field("worktrees")), "tree"
         elif name == "index":
             yield repository.index, "path"
         elif name == "objects":
             yield repository.objects, "tree"
         elif name == "tip":
             yield from _tip(call, repository)
-        elif repository.linked and name in ("HEAD", "messages"):
-            yield join(repository.git, Field("worktrees")), "tree"
-            yield join(repository.git, Field("*_*")), "glob"
         else:
             for path, scope in PARTS.get(name) or (_below(name),):
                 yield join(repository.git, Field(path)) if path else repository.git, scope
@@ -87,7 +86,9 @@ def _tip(call: Call, repository: Repository) -> Iterator[Part]:
     places = resolve(head, call.base, call.host.context, "path") or []
     changed = any(changes(effect, place.path) for place in places for effect in call.host.record.effects())
     text = files.text(head.text) if files is not None and head.known and not repository.linked else None
-    if repository.linked or (changed and not repository.made) or (text is not None and not text.startswith("ref:")):
+    if repository.linked:
+        yield join(repository.git, Field("worktrees")), "tree"
+    elif (changed and not repository.made) or (text is not None and not text.startswith("ref:")):
         yield head, "path"
 
 
@@ -124,10 +125,9 @@ def _find(call: Call) -> Repository:
     top = join(base, work) if work is not None else found.top
     index = _variable(call, "GIT_INDEX_FILE")
     objects = _variable(call, "GIT_OBJECT_DIRECTORY")
-    inside = "worktrees" if found.linked else "index"
     return Repository(
         git=found.git, top=top, linked=found.linked, made=found.made, foreign=found.foreign,
-        index=join(top, index) if index is not None else join(found.git, Field(inside)),
+        index=join(top, index) if index is not None else join(found.git, Field("index")),
         objects=join(base, objects) if objects is not None else join(found.git, Field("objects")),
     )  # fmt: skip
 

@@ -56,10 +56,20 @@ def switch(call: Call) -> None:
 
 def _switch(call: Call, targets: list[Field], *, creates: bool) -> None:
     """HEAD goes elsewhere, and the work tree with it when that is another commit."""
-    git_part(call, Kind.WRITE, "index HEAD logs/")
+    if call.path[-1:] != ("switch",) or targets:
+        git_part(call, Kind.WRITE, "index")
+    if targets and targets[0].known and targets[0].text in ("HEAD", "@") and not creates and not call.given("-d"):
+        return
+    git_part(call, Kind.WRITE, "HEAD")
+    if call.given("--orphan"):
+        # All tracked files go with `switch`; with `checkout` they stay, unless it starts elsewhere.
+        if targets or call.path[-1:] == ("switch",):
+            git_part(call, Kind.WRITE, "work")
+        return
+    git_part(call, Kind.WRITE, "logs/")
     if creates:
         git_part(call, Kind.WRITE, "refs/")
-    if targets or call.given("-f", "-m", "--orphan"):
+    if targets or call.given("-f", "-m"):
         git_part(call, Kind.WRITE, "work")
     if targets and not _is_commit(targets[0]) and not _is_branch(call, targets[0]):
         # A branch of that name that only a remote has is made, and follows it from then on.
@@ -85,7 +95,7 @@ def reset(call: Call) -> None:
     moves = paths is None and len(before) == 1 and not _is_surely_file(call, before[0])
     if moves and before[0].text not in ("HEAD", "@"):
         git_part(call, Kind.WRITE, "tip messages")
-    elif call.given("--soft", "--mixed", "--hard", "--merge", "--keep"):
+    elif not before and paths is None:
         git_part(call, Kind.WRITE, "logs/")
 
 
@@ -274,11 +284,16 @@ def _patched(call: Call) -> None:
     strip = call.value("-p")
     count = 1 if strip is None else int(strip.text) if strip.known and strip.text.isdigit() else None
     below = call.value("--directory") or Field(".")
-    for change in (change for text in texts for change in changes_in(text or "")):
+    top = repository_of(call).top
+    for change, base in (
+        (c, top if "diff --git " in (text or "") else call.base) for text in texts for c in changes_in(text or "")
+    ):
         old, new = (change.new, change.old) if call.given("-R") else (change.old, change.new)
         names = [name for name in (old, new) if name != NOTHING]
         for name in dict.fromkeys(stripped(name, count) for name in names):
-            path = join(call.base, join(below, Field(name)))
+            path = join(base, join(below, Field(name)))
+            if base.known and call.base.known and not f"{path.text}/".startswith(f"{call.base.text.rstrip('/')}/"):
+                continue  # Below the top, git leaves out what lies elsewhere.
             if ".." in name.split("/") or name.startswith("/"):
                 git_part(call, Kind.WRITE, "work", "the patch names a file above")
                 continue
@@ -329,6 +344,17 @@ def checkout_index(call: Call) -> None:
             git_part(call, kind, "work", why)
 
 
+def symbolic_ref(call: Call) -> None:
+    """`symbolic-ref NAME [REF]`."""
+    operands = call.parsed.operands
+    for operand in operands[2:]:
+        call.doubt(f"more operands than the catalogue lists: {operand.text}")
+    if len(operands) > 1:
+        git_part(
+            call, Kind.WRITE, "HEAD logs/" if operands[0].known and operands[0].text == "HEAD" else "HEAD refs/ logs/"
+        )
+
+
 def mailsplit(call: Call) -> None:
     """`mailsplit -oDIR MAILBOX…`; of old also `mailsplit MAILBOX DIR`."""
     target, operands = call.value("-o"), call.parsed.operands
@@ -351,5 +377,6 @@ def for_each_repo(call: Call) -> None:
 INTERPRETERS: dict[str, Callable[[Call], None]] = {
     "git-checkout": checkout, "git-switch": switch, "git-reset": reset, "git-config": config, "git-stash": stash,
     "git-stash-words": stash_words, "git-apply": apply, "git-am": am, "git-checkout-index": checkout_index, "git-clean": clean,
-    "git-mailsplit": mailsplit, "git-for-each-repo": for_each_repo,
+    "git-mailsplit": mailsplit,
+    "git-symbolic-ref": symbolic_ref, "git-for-each-repo": for_each_repo,
 }  # fmt: skip

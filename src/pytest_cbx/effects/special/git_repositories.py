@@ -89,9 +89,25 @@ def push(call: Call) -> None:
         return
     address = operands[0] if operands else call.value("--repo") or Field("origin")
     path = _directory_of(call, address)
+    if _forces(call, operands):
+        if path is None:
+            call.effect(Kind.DESTROY, _OVERWRITES)
+        else:
+            call.touch(Kind.DESTROY, path, "tree", _OVERWRITES)
     if path is not None:
-        for part in ("refs", "objects"):
-            call.touch(Kind.WRITE, join(path, Field(part)), "tree", "the remote repository")
+        call.touch(Kind.WRITE, path, "tree", "the remote repository")
+    if address.known and not re.search(r"[/:]", address.text):
+        git_part(call, Kind.WRITE, "refs")
+
+
+_OVERWRITES = "overwrites or deletes on the remote"
+
+
+def _forces(call: Call, operands: list[Field]) -> bool:
+    options = ("-f", "--mirror", "-d", "--prune", "--force-with-lease")
+    return call.given(*options) or any(
+        operand.text.startswith(("+", ":")) or (operand.unknown and not operand.text) for operand in operands[1:]
+    )
 
 
 def _directory_of(call: Call, remote: Field) -> Field | None:

@@ -183,7 +183,8 @@ def test_what_it_makes_git_run_counts_where_git_runs_it(config: str, runs: str, 
 
 @pytest.mark.parametrize(
     "config", ["[core]\nfsmonitor = true\nhooksPath = /dev/null\npager = less -R\n", "[filter \"lfs\"]\nclean = git-lfs clean -- %f\n",
-               "[remote \"o\"]\nurl = git@a.b:c/d.git\n", "[credential]\nhelper = store\n", "[core] ; a comment\n\teditor = x # never opened\n"]
+               "[remote \"o\"]\nurl = git@a.b:c/d.git\n", "[credential]\nhelper = store\n",
+               "[core] ; a comment\n\teditor = x # never opened\n"]
 )  # fmt: skip
 @pytest.mark.parametrize("command", ["git status", "git log", "git add x", "git fetch"])
 def test_an_everyday_configuration_runs_nothing(config: str, command: str) -> None:

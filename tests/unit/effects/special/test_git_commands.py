@@ -65,6 +65,10 @@ deleted file mode 100644
         ("git stash list", set()),
         ("git stash show -p --output=x", {"write x"}),
         ("git stash frob", {"unknown"}),
+        ("git push", {"network"}),
+        ("git push -f", {"network", "destroy ?", "execute"}),
+        ("git push origin HEAD:$x", {"network"}),
+        ('git push origin "$x"', {"network", "destroy ?", "execute", "unknown"}),
         ("git init", {"create .git/**"}),
         ("git init a/b", {"create a", "create a/b", "create a/b/.git/**"}),
         ("git init --bare a.git", {"create a.git/**"}),
@@ -142,8 +146,9 @@ def test_a_branch_that_is_seen_is_not_made() -> None:
 
 def test_push_changes_a_remote_that_is_a_directory() -> None:
     config = '[remote "origin"]\n\turl = ../up.git\n'
-    assert {"write /up.git/refs/**", "write /up.git/objects/**"} <= set(within("git push", {".git/config": config}))
-    assert "write ../up.git/refs/**" not in within("git push -n", {".git/config": config})
+    assert "write /up.git/**" in within("git push", {".git/config": config})
+    assert "destroy /up.git/**" in within("git push --delete origin x", {".git/config": config})
+    assert "write /up.git/**" not in within("git push -n", {".git/config": config})
 
 
 def test_submodules_that_are_seen() -> None:
