@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from pytest_cbx.effects.facts import Sign
@@ -14,6 +15,8 @@ _DECODED_TEXT = "runs text that was decoded first, so that nobody reads it"
 _SHELLS = frozenset({"bash", "sh", "dash", "zsh", "ksh", "ash", "fish"})
 _REMOVING = frozenset({Kind.DELETE, Kind.DESTROY})
 _MATTERS = _REMOVING | {Kind.METADATA}
+_EVERYTHING = re.compile(r"(?:/[*.?]*)+")
+_DATA = ("/home", "/Users", "/opt", "/srv", "/mnt")
 _SAVING = frozenset({Kind.WRITE, Kind.OUTPUT, Kind.CREATE})
 
 
@@ -68,18 +71,14 @@ def _word(effect: Effect) -> Iterator[Finding]:
 
 
 def _harmful(path: str) -> bool:
+    """Whether to remove this would take the system, all homes or all data with it: `/`, `/*`, `/usr`, but not `/*.o`."""
     if not path.startswith("/"):
         return False
-    scope = Scope.GLOB if any(sign in path for sign in "*?[") else Scope.TREE
-    place = Place(path=path.rstrip("/.") or "/", scope=scope)
-    return area_of(place) in (Area.ROOT, Area.MACHINE) or path.rstrip("/") in (
-        "/home",
-        "/Users",
-        "/root",
-        "/opt",
-        "/srv",
-        "/mnt",
-    )
+    if any(sign in path for sign in "*?["):
+        place = Place(path=path, scope=Scope.GLOB)
+        return _EVERYTHING.fullmatch(path) is not None or area_of(place) is Area.MACHINE
+    place = Place(path=path.rstrip("/.") or "/", scope=Scope.TREE)
+    return area_of(place) in (Area.ROOT, Area.MACHINE) or path.rstrip("/") in _DATA
 
 
 def _saved_and_run(effects: Effects) -> Iterator[Finding]:

@@ -107,6 +107,9 @@ FOUND: tuple[tuple[str, str, str, str], ...] = (
     ("chmod 600 $file", "unquoted", "warning", "$file"),
     ("rm -rf $DIR/", "empty-variable", "critical", "$DIR/"),
     ('rm -rf "$DIR"/*', "empty-variable", "critical", '"$DIR"/*'),
+    ('rm -rf "$DIR"/.*', "empty-variable", "critical", '"$DIR"/.*'),
+    ('rm -rf "$DIR"/etc/*', "empty-variable", "critical", '"$DIR"/etc/*'),
+    ('rm -rf "$A/$B"', "empty-variable", "critical", '"$A/$B"'),
     ('rm -rf "${DIR}/usr"', "empty-variable", "critical", '"${DIR}/usr"'),
     ('bash -c \'rm -rf "$DIR"/\'', "empty-variable", "critical", '\'rm -rf "$DIR"/\''),
     ("sudo ls", "escalation", "warning", "sudo"),
@@ -155,7 +158,8 @@ FOUND: tuple[tuple[str, str, str, str], ...] = (
 )  # fmt: skip
 
 NOT_FOUND: tuple[str, ...] = (
-    "rm -rf build", 'rm -rf "$DIR/build"', 'rm -rf "${DIR:?}/"', 'rm -rf "${DIR:-build}/"', 'D=build; rm -rf "$D"/*', 'rm "$x"', "ls $x",
+    "rm -rf build", 'rm -f "$OUT"/*.o', 'rm -f "$OUT/a.o"',
+    'rm -rf "$DIR/build"', 'rm -rf "${DIR:?}/"', 'rm -rf "${DIR:-build}/"', 'D=build; rm -rf "$D"/*', 'rm "$x"', "ls $x",
     "rm -rf ~/.cache/x", "echo x > /tmp/a", "cat ../README.md", "cp ../a b", "cat /etc/hosts", "echo x > /dev/null",
     "eval 'ls -l'", "bash -c 'ls $HOME'", "bash script.sh", "source venv/bin/activate", "echo x | bash -n",
     "curl -o a.tgz http://x && tar xf a.tgz", "curl http://x | jq .", "base64 -d a > b", "echo x | base64", "zcat a.gz | head",
