@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from pytest_cbx.effects.facts import Assigned, Invocation, Sign
-from pytest_cbx.effects.model import Effects
+from pytest_cbx.effects.model import Effects, Kind
 from pytest_cbx.effects.values import Field
 from pytest_cbx.safety.calls import Finds, always, either, flag, matching, pair, unless, words
 from pytest_cbx.safety.model import Finding, Severity
@@ -116,6 +116,9 @@ _RULES = (
 )  # fmt: skip
 """Of the rules with one name the first that finds something in a call speaks."""
 
+_OF_ACTS = frozenset({"escalation", "persistence", "disk"})
+"""Rules that have nothing to say of a call that only reads (`visudo -c`, `crontab -l`)."""
+
 _BY_PROGRAM: dict[str, list[_Rule]] = {}
 for _each in _RULES:
     for _program in _each.programs.split():
@@ -140,7 +143,8 @@ def look(effects: Effects) -> Iterator[Finding]:
         name = "mkfs" if call.program.startswith("mkfs.") else call.program
         rules = _BY_PROGRAM.get(name)
         if rules is not None:
-            yield from _of_call(call, rules)
+            acts = any(e.program == call.program and e.kind is not Kind.READ for e in effects.effects)
+            yield from _of_call(call, [rule for rule in rules if acts or rule.name not in _OF_ACTS])
     for assigned in effects.assigned:
         yield from _of_variable(assigned)
     multiplying = {fact.program: fact for fact in reversed(effects.facts) if fact.sign is Sign.MULTIPLIES}
