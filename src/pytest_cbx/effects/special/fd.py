@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_cbx.effects.found import ANYTHING, Filter, Search, name_test, narrowed, widened
 from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.paths import name_of, parent_of
-from pytest_cbx.effects.special.find import filled, put
+from pytest_cbx.effects.special.find import filled, inner, put
 from pytest_cbx.effects.values import UNKNOWN, Field, Shape, concat, escape
 
 if TYPE_CHECKING:
@@ -102,6 +102,7 @@ def bare(path: Field) -> Field:
     """The path without its last suffix."""
     if path.unknown:
         return UNKNOWN
+    path = inner(path)
     stem = re.sub(r"(?<=[^/])\.[^./]*$", "", path.text)
     if path.shape is Shape.PATTERN and stem == path.text and stem.endswith("*"):
         return path

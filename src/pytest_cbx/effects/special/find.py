@@ -259,8 +259,8 @@ class _Expression:
                 paths = [self.search.line(given).single()]
             if directory:
                 host.state.cwd = self._folders(base)
-            for path in paths:
-                words = command[:-1] if batch else command
+            words = command[:-1] if batch else command
+            for path in map(inner, paths) if is_shell(command[0]) else paths:
                 added = filled(command[0], replace(path, many=True)) if batch else []
                 host.run([*(put(word, path) for word in words), *added])
 
@@ -279,15 +279,27 @@ MOST_POSITIONAL = 8
 
 def filled(program: Field, words: Field) -> list[Field]:
     """Any number of words for a program. A shell's text may name each of them: `$1`, `$2`, `"$@"`."""
-    if words.unknown or program.text.rsplit("/", 1)[-1] not in SHELLS:
+    if words.unknown or not is_shell(program):
         return [words]
-    return [words.single()] * MOST_POSITIONAL
+    return [inner(words).single()] * MOST_POSITIONAL
+
+
+def is_shell(program: Field) -> bool:
+    """Whether the program is a shell, whose text puts its arguments together with other text."""
+    return program.text.rsplit("/", 1)[-1] in SHELLS
+
+
+def inner(path: Field) -> Field:
+    """`a/**` as `a/**/*`, to which more text can be added."""
+    deep = path.shape is Shape.PATTERN and path.text.endswith("/**")
+    return replace(path, text=f"{path.text}/*") if deep else path
 
 
 def put(word: Field, path: Field, marker: str = "{}") -> Field:
     """The word with the path in place of each marker."""
     if not word.known or marker not in word.text:
         return word
+    path = path if word.text == marker else inner(path)
     pieces: list[Field] = []
     for index, text in enumerate(word.text.split(marker)):
         pieces += [path] if index else []

@@ -58,6 +58,8 @@ def _code(call: Call, text: Field | None) -> None:
 def _shadowed(call: Call, text: str) -> bool:
     """Whether a module of the working directory stands before one of the library's."""
     files = call.host.context.files
+    if imported(text) and {"PYTHONPATH", "PYTHONHOME"} & call.host.state.variables.keys():
+        return True
     if files is None or not call.base.known:
         return False
     places = [f"{call.base.text}/{name}" for name in imported(text)]

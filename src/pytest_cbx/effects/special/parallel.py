@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.special.fd import PLACEHOLDERS
+from pytest_cbx.effects.special.find import inner
 from pytest_cbx.effects.values import TAME, UNKNOWN, Field, Shape
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def _run(call: Call, text: str, values: tuple[Field, ...]) -> None:
             # A value that is not known beforehand goes through a variable: parallel quotes it, so it stays one word.
             unclear |= "'" in text
             name = f"_cbx_{position}"
-            host.state.variables[name] = value
+            host.state.variables[name] = inner(value)
             host.state.exported.add(name)
             return f'"${{{name}}}"'
 

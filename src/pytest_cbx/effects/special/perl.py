@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from pytest_cbx.effects.interpreter import Call
 
 _FLAGS = frozenset("acfgnpStTuUwWX")
+_NUMBERED = {"l": r"[0-7]*", "0": r"(?:[xX][\da-fA-F]+)?[0-7]*", "C": r"\w*"}
+"""Switches behind which a number may stand, then more switches."""
+
 _MODULES = re.compile(
     r"-?(?:strict|warnings|utf8|feature|integer|bigint|List::Util|POSIX|Data::Dumper|Time::HiRes|Encode|open)(?:=[\w:,.-]*)?|v?5[.\d]*"
 )
@@ -95,41 +98,37 @@ def _cluster(found: _Switches, word: Field, words: Sequence[Field], index: int) 
         letter = text[position]
         position += 1
         rest = word.after(position)
-        if letter in _FLAGS:
+        if letter in "eE":
+            following = words[index] if index < len(words) else UNKNOWN
+            found.programs.append(rest if rest.text or not rest.known else following)
+            return index if rest.text or not rest.known else index + 1
+        if letter in _FLAGS or letter in "- \t\n":
             found.letters.add(letter)
-        elif letter in "l0C":
-            pattern = {"l": r"[0-7]*", "0": r"(?:[xX][\da-fA-F]+)?[0-7]*", "C": r"\w*"}[letter]
-            position += _length(pattern, rest.text)
-        elif letter in "eE":
-            if rest.text or not rest.known:
-                found.programs.append(rest)
-            else:
-                found.programs.append(words[index] if index < len(words) else UNKNOWN)
-                index += 1
-            return index
-        elif letter == "i":
-            found.suffix = rest
-            return index
-        elif letter == "F":
-            found.letters |= {"a", "n"}
-            if not rest.known or not _SEPARATOR.fullmatch(rest.text):
-                found.refused = "the text of -F is code"
-            return index
-        elif letter in "mM":
-            if not rest.known or not _MODULES.fullmatch(rest.text):
-                found.refused = f"loads the module {rest.text}"
-            return index
-        elif letter in "vVh?":
-            found.quits = not found.programs
-            return index
-        elif letter in "- \t\n":
-            continue
+        elif letter in _NUMBERED:
+            position += _length(_NUMBERED[letter], rest.text)
         else:
-            found.refused = f"the switch -{letter} may bring in other code"
+            _ending(found, letter, rest)
             return index
     if not word.known:
         found.refused = "a switch that is not known beforehand"
     return index
+
+
+def _ending(found: _Switches, letter: str, rest: Field) -> None:
+    """A switch that takes the rest of its word."""
+    if letter == "i":
+        found.suffix = rest
+    elif letter == "F":
+        found.letters |= {"a", "n"}
+        if not rest.known or not _SEPARATOR.fullmatch(rest.text):
+            found.refused = "the text of -F is code"
+    elif letter in "mM":
+        if not rest.known or not _MODULES.fullmatch(rest.text):
+            found.refused = f"loads the module {rest.text}"
+    elif letter in "vVh?":
+        found.quits = not found.programs
+    else:
+        found.refused = f"the switch -{letter} may bring in other code"
 
 
 def _length(pattern: str, text: str) -> int:

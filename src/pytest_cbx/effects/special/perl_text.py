@@ -1,21 +1,24 @@
-"""A closed reader of Perl one-liners: it accepts only programs that compute and print, and says no to everything else.
-
-Facts: perlop, perlfunc, perlre, perldata of Perl 5.36. Whatever could open, run, load or define code is no word that it knows.
-"""
+"""A closed reader of Perl one-liners: it accepts only programs that compute and print, and says no to
+everything else. Facts: perlop, perlfunc, perlre, perldata of Perl 5.36. Whatever could open, run, load or
+define code is no word that it knows."""
 
 from __future__ import annotations
 
 import re
 
-_WORDS = frozenset(
-    """print printf say if unless else elsif while until for foreach next last redo and or not xor eq ne lt gt le ge cmp x my our local split
-    join length substr index rindex uc lc ucfirst lcfirst sprintf chomp chop chr ord reverse sort keys values each exists defined delete
-    push pop shift unshift splice map grep scalar abs int sqrt hex oct sin cos exp log rand srand time localtime gmtime undef pos quotemeta
-    die exit warn eof pack unpack BEGIN END STDIN STDERR STDOUT close ARGV sum sum0 max min first uniq shuffle maxstr minstr LINE wantarray
-    return""".split()
-)
-_BEFORE_REGEX = frozenset(
-    "and or not xor if unless while until split grep print say eq ne lt gt le ge cmp x return map join push".split()
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_WORDS = _words("""print printf say if unless else elsif while until for foreach next last redo and or not xor eq ne lt gt le
+    ge cmp x my our local split join length substr index rindex uc lc ucfirst lcfirst sprintf chomp chop chr ord
+    reverse sort keys values each exists defined delete push pop shift unshift splice map grep scalar abs int
+    sqrt hex oct sin cos exp log rand srand time localtime gmtime undef pos quotemeta die exit warn eof pack
+    unpack BEGIN END STDIN STDERR STDOUT close ARGV sum sum0 max min first uniq shuffle maxstr minstr LINE
+    wantarray return""")
+_BEFORE_REGEX = _words(
+    "and or not xor if unless while until split grep print say eq ne lt gt le ge cmp x return map join push"
 )
 """Words behind which a slash begins a regular expression."""
 

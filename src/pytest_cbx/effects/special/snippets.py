@@ -1,11 +1,11 @@
-"""A closed reader of short Python programs (`python -c`): it knows those that compute, print, and open files by name.
-
-It goes by lists of what is allowed: kinds of nodes, builtins, names of modules, methods. Anything else, and it says nothing.
-"""
+"""A closed reader of short Python programs (`python -c`): it knows those that compute, print, and open files
+by name. It goes by lists of what is allowed: kinds of nodes, builtins, names of modules, methods. Anything
+else, and it says nothing."""
 
 from __future__ import annotations
 
 import ast
+import posixpath
 import re
 import sys
 import warnings
@@ -25,48 +25,71 @@ _NODES = (
     ast.GeneratorExp, ast.comprehension, ast.Lambda, ast.arguments, ast.arg, ast.Assign, ast.AugAssign, ast.If, ast.For, ast.While,
     ast.Pass, ast.Break, ast.Continue, ast.Import, ast.ImportFrom, ast.alias, ast.Assert, ast.With, ast.withitem,
 )  # fmt: skip
-_BUILTINS = frozenset(
-    """abs all any ascii bin bool bytes bytearray chr complex dict divmod enumerate filter float format frozenset hash hex id int isinstance
-    issubclass iter len list map max min next object oct ord pow print range repr reversed round set slice sorted str sum tuple type zip
-    open exit quit ValueError KeyError Exception SystemExit True False None""".split()
-)
-_METHODS = frozenset(
-    """append add items keys values get pop copy count index sort reverse extend update split rsplit splitlines join strip lstrip rstrip
-    upper lower title capitalize casefold swapcase replace startswith endswith find rfind format encode decode isdigit isalpha isalnum
-    isupper islower isspace zfill ljust rjust center partition rpartition removeprefix removesuffix read readline readlines write
-    writelines close flush group groups span start end isoformat strftime total_seconds date time year month day hour minute second
-    timestamp hexdigest digest most_common setdefault intersection union difference issubset issuperset hex bit_length is_integer
-    translate expandtabs discard remove clear name major minor micro releaselevel machine system node release version""".split()
-)
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_BUILTINS = _words("""abs all any ascii bin bool bytes bytearray chr complex dict divmod enumerate filter float format frozenset
+    hash hex id int isinstance issubclass iter len list map max min next object oct ord pow print range repr
+    reversed round set slice sorted str sum tuple type zip open exit quit ValueError KeyError Exception
+    SystemExit True False None""")
+_METHODS = _words("""append add items keys values get pop copy count index sort reverse extend update split rsplit splitlines
+    join strip lstrip rstrip upper lower title capitalize casefold swapcase replace startswith endswith find
+    rfind format encode decode isdigit isalpha isalnum isupper islower isspace zfill ljust rjust center
+    partition rpartition removeprefix removesuffix read readline readlines write writelines close flush group
+    groups span start end isoformat strftime total_seconds date time year month day hour minute second timestamp
+    hexdigest digest most_common setdefault intersection union difference issubset issuperset hex bit_length
+    is_integer translate expandtabs discard remove clear name major minor micro releaselevel machine system node
+    release version""")
 """Attributes of values; each does nothing but compute, or work on a file that `open` has named."""
 
 _MODULES: dict[str, frozenset[str] | None] = {
-    "sys": frozenset(
-        """version version_info path argv executable platform maxsize byteorder prefix base_prefix exec_prefix implementation.name
-        stdin stdin.read stdin.readline stdin.readlines stdin.buffer.read stdout.write stderr.write stdout.flush stdout stderr exit
-        getsizeof getrecursionlimit getdefaultencoding flags hexversion float_info int_info api_version maxunicode""".split()
-    ),
-    "os": frozenset(
-        """getcwd getpid getppid cpu_count environ environ.get sep linesep name uname getuid geteuid getenv pathsep devnull
-        path.join path.basename path.dirname path.exists path.abspath path.expanduser path.isfile path.isdir path.splitext path.realpath
-        path.getsize path.normpath path.sep path.relpath path.isabs path.islink path.getmtime listdir""".split()
-    ),
-    "time": frozenset("time sleep strftime localtime gmtime monotonic perf_counter ctime time_ns".split()),
-    "json": frozenset("loads load dumps dump".split()),
+    "sys": _words("""version version_info path argv executable platform maxsize byteorder prefix base_prefix exec_prefix
+    implementation.name stdin stdin.read stdin.readline stdin.readlines stdin.buffer.read stdout.write
+    stderr.write stdout.flush stdout stderr exit getsizeof getrecursionlimit getdefaultencoding flags hexversion
+    float_info int_info api_version maxunicode"""),
+    "os": _words("""getcwd getpid getppid cpu_count environ environ.get sep linesep name uname getuid geteuid getenv pathsep
+    devnull path.join path.basename path.dirname path.exists path.abspath path.expanduser path.isfile path.isdir
+    path.splitext path.realpath path.getsize path.normpath path.sep path.relpath path.isabs path.islink
+    path.getmtime listdir"""),
+    "time": _words("time sleep strftime localtime gmtime monotonic perf_counter ctime time_ns"),
+    "json": _words("loads load dumps dump"),
     "base64": None, "calendar": None, "collections": None, "csv": None, "datetime": None, "decimal": None, "difflib": None,
     "fractions": None, "functools": frozenset({"reduce", "partial"}), "hashlib": None, "html": None, "itertools": None, "math": None,
-    "platform": frozenset(
-        """python_version python_version_tuple system machine platform node processor release version architecture uname
-        python_implementation python_compiler python_build libc_ver mac_ver win32_ver freedesktop_os_release""".split()
-    ),
+    "platform": _words("""python_version python_version_tuple system machine platform node processor release version architecture uname
+        python_implementation python_compiler python_build libc_ver mac_ver win32_ver freedesktop_os_release"""),
     "random": None, "re": None, "secrets": None, "shlex": None, "statistics": None, "string": None, "struct": None,
     "sysconfig": None, "textwrap": None, "unicodedata": None, "uuid": None, "urllib.parse": None, "importlib.metadata": None,
     "binascii": None, "zlib": None, "pprint": frozenset({"pprint", "pformat"}), "ast": frozenset({"literal_eval", "parse", "dump"}),
-    "tomllib": frozenset({"load", "loads"}), "site": frozenset({"getsitepackages", "getusersitepackages"}),
-    "shutil": frozenset({"which", "get_terminal_size", "disk_usage"}), "__future__": None, "cmath": None, "ssl": frozenset({"OPENSSL_VERSION"}),
+    "pathlib": frozenset({"Path"}), "tomllib": frozenset({"load", "loads"}), "site": frozenset({"getsitepackages", "getusersitepackages"}),
+    "shutil": frozenset({"which", "get_terminal_size", "disk_usage"}),
+    "__future__": None, "cmath": None, "ssl": frozenset({"OPENSSL_VERSION"}),
     "sqlite3": frozenset({"sqlite_version"}), "locale": frozenset({"getpreferredencoding"}), "bisect": None, "heapq": None,
 }  # fmt: skip
 """What may be used of each module; None: all that is no module itself."""
+
+_ACTS: dict[str, tuple[tuple[Kind, str], ...]] = {
+    "os.remove": ((Kind.DELETE, "path"),), "os.unlink": ((Kind.DELETE, "path"),), "os.rmdir": ((Kind.DELETE, "path"),),
+    "os.mkdir": ((Kind.CREATE, "path"),), "os.makedirs": ((Kind.CREATE, "path"),),
+    "os.rename": ((Kind.DELETE, "tree"), (Kind.WRITE, "tree")), "os.replace": ((Kind.DELETE, "tree"), (Kind.WRITE, "tree")),
+    "shutil.rmtree": ((Kind.DESTROY, "tree"),), "shutil.copyfile": ((Kind.READ, "path"), (Kind.WRITE, "path")),
+    "shutil.copy": ((Kind.READ, "path"), (Kind.WRITE, "into")), "shutil.copy2": ((Kind.READ, "path"), (Kind.WRITE, "into")),
+    "shutil.move": ((Kind.DELETE, "tree"), (Kind.WRITE, "into")), "shutil.copytree": ((Kind.READ, "tree"), (Kind.WRITE, "tree")),
+}  # fmt: skip
+"""Functions that change files, with what they do to their arguments, which must be literals."""
+
+_PATH_ACTS: dict[str, tuple[Kind, str]] = {
+    "mkdir": (Kind.CREATE, "path"), "touch": (Kind.CREATE, "path"), "unlink": (Kind.DELETE, "path"),
+    "rmdir": (Kind.DELETE, "path"), "write_text": (Kind.WRITE, "path"), "write_bytes": (Kind.WRITE, "path"),
+    "read_text": (Kind.READ, "path"), "read_bytes": (Kind.READ, "path"), "exists": (Kind.READ, "path"),
+    "is_file": (Kind.READ, "path"), "is_dir": (Kind.READ, "path"),
+}  # fmt: skip
+"""Methods of `pathlib.Path("literal")`."""
+
+_HARMLESS = frozenset({"exist_ok", "parents", "ignore_errors", "encoding", "mode", "newline", "dirs_exist_ok"})
+"""Arguments of these that change nothing about where they act."""
 
 _OPENS = {"r": Kind.READ, "w": Kind.WRITE, "x": Kind.CREATE, "a": Kind.APPEND}
 _MODULE_NAMES = sys.stdlib_module_names - {"time", "datetime", "version", "platform"}
@@ -100,13 +123,15 @@ def python_touches(text: str) -> list[Touch] | None:
 class _Reader:
     """Checks one program."""
 
-    __slots__ = ("assigned", "classes", "functions", "modules")
+    __slots__ = ("assigned", "classes", "functions", "modules", "origins")
 
     def __init__(self) -> None:
         self.modules: dict[str, str] = {}
         """Names that stand for modules."""
         self.functions: set[str] = set()
         """Names that are imported from modules and may be called."""
+        self.origins: dict[str, str] = {}
+        """Their full names."""
         self.classes: set[str] = set()
         """Those of them whose attributes may be used too: `date.today`."""
         self.assigned: set[str] = set()
@@ -120,6 +145,7 @@ class _Reader:
         if self.assigned & (self.modules.keys() | self.functions | _BUILTINS):
             raise _Refused
         self._paths(nodes)
+        acting = self._paths_named(nodes)
         called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
         bases = {id(node.value) for node in nodes if isinstance(node, ast.Attribute)}
         inner = {
@@ -129,11 +155,14 @@ class _Reader:
         }
         for node in nodes:
             if isinstance(node, ast.Name):
-                if node.id == "open" and id(node) not in called:
+                if (node.id == "open" and id(node) not in called) or not self._only_acts(node, acting, called):
                     raise _Refused
                 self._name(node, is_base=id(node) in bases)
             elif isinstance(node, ast.Attribute):
-                self._attribute(node, whole=id(node) not in inner)
+                if not self._only_acts(node, acting, called):
+                    raise _Refused
+                if self._dotted(node) not in _ACTS and id(node) not in acting:
+                    self._attribute(node, whole=id(node) not in inner)
             elif isinstance(node, ast.Call):
                 yield from self._call(node)
 
@@ -150,6 +179,7 @@ class _Reader:
                 if node.level or not _allowed(node.module or "", alias.name):
                     raise _Refused
                 self.functions.add(alias.asname or alias.name)
+                self.origins[alias.asname or alias.name] = f"{node.module}.{alias.name}"
                 if _MODULES.get(node.module or "", frozenset()) is None:
                     self.classes.add(alias.asname or alias.name)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
@@ -160,6 +190,11 @@ class _Reader:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             if any(isinstance(part, ast.Attribute) for target in targets for part in ast.walk(target)):
                 raise _Refused
+
+    def _only_acts(self, node: ast.Name | ast.Attribute, acting: set[int], called: set[int]) -> bool:
+        """Whether a function that changes files is called right where it is named, and on literals."""
+        name = self._dotted(node)
+        return id(node) in called if name in _ACTS else id(node) in acting if name == "pathlib.Path" else True
 
     def _paths(self, nodes: list[ast.AST]) -> None:
         """Refuse to change `sys.path`: what is imported afterwards would be another module."""
@@ -193,13 +228,50 @@ class _Reader:
         if isinstance(function, ast.Name):
             if function.id in self.assigned:
                 raise _Refused
-            if function.id == "open" or (function.id in self.functions and function.id == "listdir"):
+            if function.id == "open":
                 yield _opened(node)
         elif isinstance(function, ast.Attribute):
-            if _chain(function)[-1:] == ["listdir"]:
-                yield Kind.READ, _literal(node.args[0]) if node.args else ".", "children"
+            yield from self._method(node, function)
         else:
             raise _Refused
+
+    def _method(self, node: ast.Call, function: ast.Attribute) -> Iterator[Touch]:
+        name = self._dotted(function)
+        if name == "os.listdir":
+            yield Kind.READ, _literal(node.args[0]) if node.args else ".", "children"
+        elif name in _ACTS:
+            acts = _ACTS[name]
+            if len(node.args) != len(acts) or any(keyword.arg not in _HARMLESS for keyword in node.keywords):
+                raise _Refused
+            paths = [_literal(argument) for argument in node.args]
+            for (kind, scope), path in zip(acts, paths, strict=True):
+                if scope != "into" or not path.endswith("/"):
+                    yield kind, path, "path" if scope == "into" else scope
+                if scope == "into":
+                    yield kind, posixpath.join(path, posixpath.basename(paths[0].rstrip("/"))), "tree"
+        elif isinstance(function.value, ast.Call) and self._dotted(function.value.func) == "pathlib.Path":
+            if function.attr not in _PATH_ACTS:
+                raise _Refused
+            kind, scope = _PATH_ACTS[function.attr]
+            yield kind, _literal(function.value.args[0]), scope
+
+    def _dotted(self, node: ast.expr) -> str:
+        """The full name of a function of a module; empty for anything else."""
+        chain = _chain(node)
+        if isinstance(node, ast.Name):
+            return self.origins.get(node.id, "")
+        return ".".join([self.modules[chain[0]], *chain[1:]]) if chain and chain[0] in self.modules else ""
+
+    def _paths_named(self, nodes: list[ast.AST]) -> set[int]:
+        """`Path` where it stands for one act on a literal: `Path("x").mkdir()`."""
+        found: set[int] = set()
+        for node in nodes:
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _PATH_ACTS:
+                made = node.func.value
+                harmless = all(keyword.arg in _HARMLESS for keyword in node.keywords)
+                if isinstance(made, ast.Call) and len(made.args) == 1 and not made.keywords and harmless:
+                    found |= {id(made.func), id(node.func)}
+        return found
 
 
 def _chain(node: ast.expr) -> list[str]:
@@ -261,11 +333,12 @@ def _literal(node: ast.expr) -> str:
 
 
 _JAVASCRIPT_VALUE = (
-    r"(?:'[^'\\\n]*'|\"[^\"\\\n]*\"|`[^`\\$]*`|[\d.]+(?:\s*[-+*/%]\s*[\d.]+)*|true|false|null|process\.(?:version|versions(?:\.\w+)?|platform|arch|argv"
+    r"(?:'[^'\\\n]*'|\"[^\"\\\n]*\"|`[^`\\$]*`|[\d.]+|true|false|null|process\.(?:version|versions(?:\.\w+)?|platform|arch|argv"
     r"|execPath|pid|cwd\(\)|uptime\(\)|memoryUsage\(\))|Math\.(?:PI|E|random\(\))|Date\.now\(\))"
 )
 _JAVASCRIPT = re.compile(
-    rf"\s*(?:console\.(?:log|error|info)\(\s*{_JAVASCRIPT_VALUE}?(?:\s*[,+]\s*{_JAVASCRIPT_VALUE})*\s*\)|{_JAVASCRIPT_VALUE}"
+    rf"\s*(?:console\.(?:log|error|info)\(\s*{_JAVASCRIPT_VALUE}?(?:\s*[-,+*/%]\s*{_JAVASCRIPT_VALUE})*\s*\)"
+    rf"|{_JAVASCRIPT_VALUE}(?:\s*[-+*/%]\s*{_JAVASCRIPT_VALUE})*"
     r"|process\.exit\(\d*\))?\s*;?\s*"
 )
 

@@ -23,31 +23,28 @@ def tar(call: Call) -> None:
     archives = [given.value for given in call.parsed.options if "-f" in given.option.names and given.value is not None]
     _started(call)
     members = list(_members(call))
-    for archive in archives:
-        _remote(call, archive)
     if call.given("-T"):
         members += _listed(call)
+    reading = call.given("-x", "-t", "-d")
+    for archive in archives:
+        _remote(call, archive)
+        call.touch(Kind.READ if reading else Kind.WRITE, archive)
     if call.given("-x"):
-        for archive in archives:
-            call.touch(Kind.READ, archive)
         _extract(call, archives[-1] if archives else None, members)
-    elif call.given("-t"):
-        for archive in archives:
-            call.touch(Kind.READ, archive)
     elif call.given("-d"):
-        for archive in archives:
-            call.touch(Kind.READ, archive)
         call.touch(Kind.READ, _directory(call), "tree")
-    elif call.given("-c", "-r", "-u", "-A", "--delete"):
-        for archive in archives:
-            call.touch(Kind.WRITE, archive)
-        for folder, member in members if not call.given("--delete") else ():
-            path = join(folder, member)
-            call.touch(Kind.READ, path, "tree")
-            if call.given("--remove-files"):
-                call.touch(Kind.DESTROY, path, "tree", "--remove-files deletes what it archived")
-    elif call.fields and not call.parsed.problems:
+    elif call.given("-c", "-r", "-u", "-A"):
+        _archive(call, members)
+    elif not call.given("-t", "--delete") and call.fields and not call.parsed.problems:
         call.doubt("none of its operations is given")
+
+
+def _archive(call: Call, members: list[tuple[Field, Field]]) -> None:
+    for folder, member in members:
+        path = join(folder, member)
+        call.touch(Kind.READ, path, "tree")
+        if call.given("--remove-files"):
+            call.touch(Kind.DESTROY, path, "tree", "--remove-files deletes what it archived")
 
 
 def _members(call: Call) -> Iterator[tuple[Field, Field]]:
@@ -90,7 +87,9 @@ def _listed(call: Call) -> list[tuple[Field, Field]]:
             found.append((_directory(call), call.host.stdin))
             continue
         lines = [] if text is None else text.text.split("\0" if call.given("--null") else "\n")
-        if (text is None or any(line.startswith("-") for line in lines)) and not call.given("--verbatim-files-from", "--null"):
+        if (text is None or any(line.startswith("-") for line in lines)) and not call.given(
+            "--verbatim-files-from", "--null"
+        ):
             call.effect(Kind.EXECUTE, "the list of names may hold options")
         if text is None:
             found.append((_directory(call), UNKNOWN))
@@ -147,7 +146,12 @@ def _started(call: Call) -> None:
         if "-I" in names:
             if value.known and re.fullmatch(r"[\w./+=, -]+", value.text):
                 with host.maybe(), call.process(), host.input(UNKNOWN):
-                    host.run([*(Field(word) for word in value.text.split()), *([Field("-d")] if call.given("-x", "-t") else [])])
+                    host.run(
+                        [
+                            *(Field(word) for word in value.text.split()),
+                            *([Field("-d")] if call.given("-x", "-t") else []),
+                        ]
+                    )
             else:
                 call.effect(Kind.EXECUTE, "the compressor is not known beforehand")
         elif "--to-command" in names:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from pytest_cbx.effects.file_tests import files_tested
 from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.outputs import printed
-from pytest_cbx.effects.values import EMPTY, GIVEN, UNKNOWN, Field, concat
+from pytest_cbx.effects.special.find import inner
+from pytest_cbx.effects.values import EMPTY, GIVEN, UNKNOWN, Field, Shape, concat
 
 if TYPE_CHECKING:
     from pytest_cbx.effects.interpreter import Call
@@ -57,7 +58,7 @@ def unset(call: Call) -> None:
 
 
 def read(call: Call) -> None:
-    """`read NAME…`: the values are not known, but for one line of known text."""
+    """`read NAME…`: the values are not known, but for one line of known text, and for lines that all match a pattern."""
     host = call.host
     names = list(call.parsed.operands)
     array = call.value("-a")
@@ -66,6 +67,9 @@ def read(call: Call) -> None:
         words = line.text.split(maxsplit=len(names) - 1)
         for index, name in enumerate(names):
             host.assign(name.text, replace(line, text=words[index] if index < len(words) else ""))
+        return
+    if host.stdin.shape is Shape.PATTERN and len(names) == 1 and names[0].known and names[0].text.isidentifier():
+        host.assign(names[0].text, inner(host.stdin).single())
         return
     for operand in [*names, *([array] if array else [])]:
         host.expander.evaluated(operand)

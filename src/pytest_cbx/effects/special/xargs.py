@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_cbx.effects.special.find import filled, put
+from pytest_cbx.effects.special.find import filled, inner, is_shell, put
 from pytest_cbx.effects.values import TAME, UNKNOWN, UNKNOWN_MANY, Field, Origin, Shape
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ def _commands(call: Call, words: list[Field]) -> list[list[Field]]:
         return [_with(call, words, group) for group in _groups(call, _items(call, lines=call.given("-L", "-l")))]
     if not marker.known:
         return [[UNKNOWN for _ in words]]
-    return [[put(word, item.single(), marker.text) for word in words] for item in _several(_items(call, lines=True))]
+    items = [inner(item) if is_shell(words[0]) else item for item in _several(_items(call, lines=True))]
+    return [[put(word, item.single(), marker.text) for word in words] for item in items]
 
 
 def _marker(call: Call) -> Field | None:
