@@ -32,6 +32,7 @@ from pytest_cbx.effects.special import (
     rsync,
     sed,
     shells,
+    sql,
     tar,
     texts,
     variables,
@@ -50,7 +51,7 @@ INTERPRETERS: Mapping[str, Callable[[Call], None]] = MappingProxyType(
         **perl.INTERPRETERS, **languages.INTERPRETERS, **make.INTERPRETERS,
         **node.INTERPRETERS, **copies.INTERPRETERS, **archives.INTERPRETERS, **editors.INTERPRETERS,
         **npm_scripts.INTERPRETERS, **concurrent.INTERPRETERS,
-        **containers.INTERPRETERS, **building.INTERPRETERS, **git.INTERPRETERS, **git_commands.INTERPRETERS, **git_repositories.INTERPRETERS,
+        **containers.INTERPRETERS, **building.INTERPRETERS, **sql.INTERPRETERS, **git.INTERPRETERS, **git_commands.INTERPRETERS, **git_repositories.INTERPRETERS,
         "mktemp": mktemp.mktemp, "patch": patch.patch, "texts": texts.texts, "converted": converted.converted,
         "find": find.find, "sed": sed.sed, "awk": awk.awk,
     }
