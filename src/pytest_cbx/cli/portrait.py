@@ -124,7 +124,8 @@ def _found(row: FindingRow, command: str) -> str:
 
 def _needs(value: Explained) -> str:
     memory = value.estimate.memory / _MEGABYTE
-    return f"{_TAKES[Duration(value.estimate.duration)]}, {value.estimate.cpus:g} core{'s' if value.estimate.cpus != 1 else ''}, {memory:.0f} MB"
+    cores = f"{value.estimate.cpus:g} core{'s' if value.estimate.cpus != 1 else ''}"
+    return f"{_TAKES[Duration(value.estimate.duration)]}, {cores}, {memory:.0f} MB"
 
 
 def _section(label: str, sentences: Sequence[str], style: str, width: int) -> Iterator[Line]:
