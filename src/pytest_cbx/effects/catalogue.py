@@ -205,6 +205,11 @@ def is_listed(name: str) -> bool:
     return name in _sections().programs
 
 
+def family_of(name: str) -> str:
+    """The name of the file that lists a program; empty where none does."""
+    return _sections().programs.get(name, ("", ""))[0]
+
+
 def unclassifiable() -> Mapping[str, str]:
     """Programs that are known, and why no entry can say what they would touch."""
     return _sections().unclassifiable

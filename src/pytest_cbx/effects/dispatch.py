@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 import shlex
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -41,8 +42,12 @@ def run(walker: Walker, fields: list[Field], *, operands: int = 0, direct: bool 
         return UNKNOWN
     if not first.known:
         walker.doubt("the program's name is not known beforehand", first.text)
-        for name in _destroyers(first):
-            program(walker, name, fields[1:])
+        if _GUESS not in walker.active:
+            # Once: what sudo would then run is a pattern, too, in `$((1)) $((1)) $((1))`.
+            walker.active.append(_GUESS)
+            for name in _destroyers(first):
+                program(walker, name, fields[1:])
+            walker.active.remove(_GUESS)
         return UNKNOWN
     name = first.text
     state = walker.state
@@ -60,6 +65,12 @@ def run(walker: Walker, fields: list[Field], *, operands: int = 0, direct: bool 
     return program(walker, name, fields[1:], operands=operands, searched=searched)
 
 
+LONGEST_NAME = 255
+"""Characters. A longer pattern in place of a program's name is taken to match whatever it may."""
+
+_GUESS = ("", -2)
+"""Among the walker's running functions: a pattern in place of a program's name is being tried."""
+
 _DESTROYERS = ("rm", "shred", "dd", "mkfs", "wipefs", "shutdown", "reboot", "sudo")
 
 
@@ -68,7 +79,7 @@ def _destroyers(name: Field) -> list[str]:
     if name.shape is not Shape.PATTERN:
         return []
     base = posixpath.basename(name.text)
-    return [found for found in _DESTROYERS if fnmatchcase(found, base)]
+    return [found for found in _DESTROYERS if len(base) > LONGEST_NAME or fnmatchcase(found, base)]
 
 
 def program(walker: Walker, name: str, arguments: list[Field], *, operands: int = 0, searched: bool = False) -> Field:
@@ -129,8 +140,25 @@ def _own_program(walker: Walker, path: str, arguments: list[Field]) -> Field:
         walker.note(Kind.READ, place, base, "")
     if text is not None and seen:
         return scripts.run_script(walker, Field(path), text, base, positional=arguments)
+    if _is_installed(walker, path):
+        return program(walker, base, arguments)
     walker.note(Kind.EXECUTE, None, base, f"{path} is a program of its own")
     return UNKNOWN
+
+
+_INSTALLED = re.compile(r"^(?:[^~/].*/|)(?:node_modules/\.bin|vendor/bin|\.?venv[\w.-]*/bin|env/bin|\.(?:tox|nox)/[\w.-]+/bin)/[\w.-]+$")
+"""Where package tools put the programs of a project's dependencies."""
+_ECOSYSTEMS = ("javascript", "python", "php", "linters", "docs", "security")
+_PYTHON = re.compile(r"python[\d.]*$")
+
+
+def _is_installed(walker: Walker, path: str) -> bool:
+    """Whether a package tool has put this listed program there, in the work tree: it is what PATH, npx or `python -m` would find."""
+    base = posixpath.basename(path)
+    if not catalogue.family_of(base).startswith(_ECOSYSTEMS) and not (_PYTHON.match(base) and catalogue.is_listed(base)):
+        return False
+    places = resolve(Field(path), walker.state.cwd, walker.context, "path") or []
+    return bool(places) and all(_INSTALLED.match(place.path) and not place.path.startswith("..") for place in places)
 
 
 def _function(walker: Walker, name: str, arguments: list[Field]) -> Field:

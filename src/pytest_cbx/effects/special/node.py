@@ -5,11 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pytest_cbx.effects.catalogue import is_listed
+from pytest_cbx.effects.catalogue import family_of
 from pytest_cbx.effects.model import Kind
 
 if TYPE_CHECKING:
     from pytest_cbx.effects.interpreter import Call
+
+
+_PACKAGED = frozenset({"linters", "docs", "security", "python_lint"})
+"""Families with tools that come as npm packages too, beside JavaScript's own."""
+
+
+_SCOPED = {
+    "@biomejs/biome": "biome", "@changesets/cli": "changeset", "@commitlint/cli": "commitlint", "@playwright/test": "playwright",
+    "@tailwindcss/cli": "tailwindcss", "@11ty/eleventy": "eleventy", "@babel/cli": "babel", "@swc/cli": "swc", "@angular/cli": "ng",
+    "@vercel/ncc": "ncc", "@lhci/cli": "lhci", "@redocly/cli": "redocly", "@stoplight/spectral-cli": "spectral", "@nestjs/cli": "nest",
+    "@arethetypeswrong/cli": "attw", "@microsoft/api-extractor": "api-extractor", "@typescript/native-preview": "tsgo",
+}  # fmt: skip
+"""Scoped packages, and the program that each has."""
+
+
+def is_package(name: str) -> bool:
+    """Whether the npm package of that name is the listed program (and not, like `cowsay` or `rm`, something else of that name)."""
+    family = family_of(name)
+    return family.startswith("javascript") or family in _PACKAGED
 
 
 def npx(call: Call) -> None:
@@ -32,8 +51,9 @@ def npx(call: Call) -> None:
         name = name[0] + name[1:].split("@", 1)[0]
     if versioned or not call.given("--no", "--no-install", "--offline"):
         call.effect(Kind.NETWORK, "the package registry")
-    if is_listed(name) and not name.startswith("@"):
-        call.output = call.host.run([tool if not versioned else type(tool)(name), *operands[1:]])
+    name = _SCOPED.get(name, name)
+    if is_package(name):
+        call.output = call.host.run([type(tool)(name), *operands[1:]])
     else:
         call.effect(Kind.EXECUTE, f"runs the package {name}")
 
