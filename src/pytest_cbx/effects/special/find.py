@@ -299,10 +299,10 @@ def put(word: Field, path: Field, marker: str = "{}") -> Field:
     """The word with the path in place of each marker."""
     if not word.known or marker not in word.text:
         return word
-    path = path if word.text == marker else inner(path)
     pieces: list[Field] = []
     for index, text in enumerate(word.text.split(marker)):
-        pieces += [path] if index else []
+        # Behind `a/**` a slash may follow, anything else belongs to a name.
+        pieces += [inner(path) if text and text[0] != "/" else path] if index else []
         pieces += [Field(text)] if text else []
     return concat(pieces)
 

@@ -36,7 +36,7 @@ def parallel(call: Call) -> None:
         call.effect(Kind.EXECUTE, "the command is not known beforehand")
         return
     quoted = call.given("-q")
-    text = " ".join(_quote(word.text) if quoted else word.text for word in command)
+    text = " ".join(_quote_around(word.text) if quoted else word.text for word in command)
     if "{=" in text or call.given("--rpl", "-I", "-i", "--parens", "--basenamereplace"):
         call.effect(Kind.EXECUTE, "the command is built from its input")
         return
@@ -147,6 +147,17 @@ def _values(found: re.Match[str], values: tuple[Field, ...]) -> list[Field]:
     if number:
         chosen = [values[int(number) - 1] if 0 < int(number) <= len(values) else UNKNOWN]
     return [PLACEHOLDERS[f"{{{form}}}"](value) for value in chosen]
+
+
+def _quote_around(text: str) -> str:
+    """The text quoted, but for the markers in it."""
+    if not text:
+        return "''"
+    ends = [(found.start(), found.end()) for found in _MARKER.finditer(text)]
+    cuts = [0, *(end for _, end in ends)]
+    pieces = [text[start:end] for start, end in zip(cuts, [*(start for start, _ in ends), len(text)], strict=True)]
+    quoted = [_quote(piece) if piece else "" for piece in pieces]
+    return "".join(part for piece, marker in zip(quoted, [*(text[a:b] for a, b in ends), ""], strict=True) for part in (piece, marker))
 
 
 def _quote(text: str) -> str:
