@@ -71,6 +71,10 @@ def prepare(
         effects = _effects(command, site, hooks=hooks, folder=folder, files=files)
         if in_order and (effects.consulted or effects.unpacked or effects.surveyed):
             effects = _doubt_changed(effects, drafts, site)
+        if in_order and any(
+            changes(e, path) for path in effects.looked for job in drafts for e in _changing(job, site)
+        ):
+            effects = _both_ways(effects, command, site, folder)
         drafts.append(_draft(command, effects, site, settings, folder=folder, most=most))
     ignored = Ignored(site.root)
     ignored.learn(claim.target for job in drafts for claim in job.request.claims if claim.domain is Domain.FILE)
@@ -119,10 +123,19 @@ def _doubt_changed(effects: Effects, earlier: Sequence[Job], site: Site) -> Effe
             doubts.append(Effect(kind=Kind.EXECUTE, program=name, detail=detail))
         else:
             doubts.append(Effect(kind=Kind.WRITE, place=WORKSPACE, program=name, detail=detail))
-    if effects.surveyed and (changer := next((job for job in earlier if any(map(_alters, _changing(job, site)))), None)):
+    if effects.surveyed and (
+        changer := next((job for job in earlier if any(map(_alters, _changing(job, site)))), None)
+    ):
         detail = f"{changer.request.name} may change before what git finds"
         doubts.append(Effect(kind=Kind.WRITE, place=WORKSPACE, program="git", detail=detail))
     return dataclasses.replace(effects, effects=(*effects.effects, *doubts)) if doubts else effects
+
+
+def _both_ways(effects: Effects, command: CommandConfig, site: Site, folder: Path) -> Effects:
+    """Also what the command does when its destinations are something else by the time it runs."""
+    known = _known_environment(command.env)
+    unseeing = _predict_unseeing(command.run, str(_directory(command, folder)), str(site.base), known)
+    return dataclasses.replace(effects, effects=tuple(dict.fromkeys((*effects.effects, *unseeing.effects))))
 
 
 def _alters(effect: Effect) -> bool:

@@ -29,7 +29,7 @@ def destinations(
     """
     scope = "tree" if tree else "path"
     directory = directory or len(sources) > 1 or (not tree and target.known and target.text.endswith("/"))
-    there = None if directory else _is_directory(call, target)
+    there = None if directory else is_directory(call, target)
     if there is False:
         yield target, scope
         return
@@ -48,8 +48,8 @@ def destinations(
             yield path.at(target.span) if target.span is not None else path, scope
 
 
-def _is_directory(call: Call, target: Field) -> bool | None:
-    """Whether the target is a directory when the program runs; None where that cannot be told."""
+def is_directory(call: Call, target: Field) -> bool | None:
+    """Whether the target is a directory when the program runs; None where that cannot be told. Nothing there is none."""
     if target.known and name_of(target).text in (".", ".."):
         return True
     places = resolve(target, call.base, call.host.context, "path") or () if target.known else ()
@@ -65,4 +65,6 @@ def _is_directory(call: Call, target: Field) -> bool | None:
     if files is None:
         call.host.record.asked = True
         return None
-    return files.directory(path if path.startswith("/") else f"{call.host.context.workspace.rstrip('/')}/{path}")
+    call.host.record.looked[path] = None
+    whole = path if path.startswith("/") else f"{call.host.context.workspace.rstrip('/')}/{path}"
+    return files.directory(whole) is True

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from pytest_cbx.effects.catalogue import EntrySpec, program
-from pytest_cbx.effects.destinations import destinations
+from pytest_cbx.effects.destinations import destinations, is_directory
 from pytest_cbx.effects.grammar import Entry, Given, Option, Parsed, Slot, compile_entry, parse
 from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.paths import is_stream, join, name_of, parent_of, parents_of, resolve, stem_of
@@ -87,7 +87,7 @@ class Call:
             return
         if scope == "parents":
             for parent in parents_of(target, self.base, self.host.context):
-                if not self._is_directory(parent):
+                if kind is not Kind.CREATE or not is_directory(self, parent):
                     self.touch(kind, parent, why=why)
             return
         places = resolve(target, self.base, self.host.context, scope)
@@ -128,11 +128,6 @@ class Call:
             if parsed.given(*names):
                 return parsed.value(*names)
         return None
-
-    def _is_directory(self, path: Field) -> bool:
-        """Whether a directory is seen there."""
-        files, whole = self.host.context.files, join(self.base, path)
-        return files is not None and whole.known and files.directory(whole.text) is True
 
     def _into(self, kind: Kind, target: Field, why: str, *, tree: bool) -> None:
         """A destination of the other operands."""

@@ -157,6 +157,8 @@ class Effects:
     """Whether these facts would be sharper with a look at the work tree: is a destination a directory, what does an archive hold."""
     unpacked: tuple[str, ...] = ()
     """Archives in the workspace whose lists of members these facts depend on."""
+    looked: tuple[str, ...] = ()
+    """Places (paths as in `Place`) on whose being a directory these facts depend."""
     surveyed: bool = False
     """Whether they depend on what lies in the work tree, git's index and history."""
     facts: tuple[Fact, ...] = ()

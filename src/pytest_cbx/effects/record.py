@@ -16,7 +16,7 @@ class Record:
     """Effects and programs in order of the text, each once; the heaviest program's estimate."""
 
     __slots__ = (
-        "_effects", "_estimate", "_programs", "asked", "assigned", "consulted", "differences", "facts", "fetches", "invocations", "listed",
+        "_effects", "_estimate", "_programs", "asked", "assigned", "consulted", "differences", "facts", "fetches", "invocations", "listed", "looked",
         "readable", "span", "surveyed", "unpacked", "word"
     )  # fmt: skip
 
@@ -30,6 +30,8 @@ class Record:
         """Files whose text counts, each with the program that takes it."""
         self.asked = False
         """The work tree could not be looked at, and should be."""
+        self.looked: dict[str, None] = {}
+        """Places of which it counts what is there."""
         self.surveyed = False
         """What lies in the work tree, its index and its history counts."""
         self.unpacked: dict[str, None] = {}
@@ -100,7 +102,7 @@ class Record:
         return Effects(
             effects=self.effects(), programs=tuple(self._programs.values()), estimate=self._estimate,
             readable=self.readable, listed=tuple(self.listed), consulted=tuple(self.consulted), asked=self.asked,
-            unpacked=tuple(self.unpacked), surveyed=self.surveyed,
+            unpacked=tuple(self.unpacked), surveyed=self.surveyed, looked=tuple(self.looked),
             differences=tuple(self.differences),
             facts=tuple(self.facts), invocations=tuple(self.invocations), assigned=tuple(self.assigned),
         )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from pytest_cbx.client.files import LONGEST, WorkFiles
 from pytest_cbx.client.jobs import Job, Site, prepare
 from pytest_cbx.config.model import CommandConfig, Settings
+from pytest_cbx.effects.model import Kind
 from pytest_cbx.tier import Tier
 from tests.unit.client.making import make_jobs
 
@@ -112,3 +114,31 @@ def test_what_may_be_executed(tree: Path) -> None:
     (tree / "check.sh").chmod(0o755)
     assert files.executable(f"{tree}/check.sh")
     assert not files.executable(f"{tree}/sub")
+
+
+def changed(job: Job) -> set[str]:
+    """The places that a command changes."""
+    effects = job.request.effects
+    assert effects is not None
+    return {str(effect.place) for effect in effects.effects if effect.kind is Kind.WRITE}
+
+
+def test_a_destination_that_an_earlier_command_may_make_is_taken_both_ways(tree: Path) -> None:
+    (tree / "here").mkdir()
+    assert changed(make_jobs(tree, "cp a new")[0]) == {"new"}
+    assert changed(make_jobs(tree, "cp a here")[0]) == {"here/a"}
+    assert changed(make_jobs(tree, "mkdir new", "cp a new")[1]) == {"new", "new/a"}
+    assert changed(make_jobs(tree, "mkdir other", "cp a new")[1]) == {"new"}
+
+
+@pytest.mark.needs("git")
+def test_what_git_finds_counts_only_while_nothing_changes_before(tree: Path) -> None:
+    setting = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+    for words in (["init", "-q"], ["add", "."], [*setting, "commit", "-q", "-m", "x"]):
+        subprocess.run(["git", *words], cwd=tree, check=True)
+    (tree / "check.sh").write_text("changed\n")
+    alone, *_ = make_jobs(tree, "git stash")
+    _, after = make_jobs(tree, "touch y", "git stash")
+    assert "check.sh" in changed(alone)
+    assert "**" not in changed(alone)
+    assert "**" in changed(after)
