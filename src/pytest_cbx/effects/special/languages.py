@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_cbx.effects import dispatch
 from pytest_cbx.effects.catalogue import is_listed
 from pytest_cbx.effects.model import Kind
-from pytest_cbx.effects.special.snippets import imported, javascript_prints, python_touches
+from pytest_cbx.effects.snippets import imported, javascript_prints, python_touches
 from pytest_cbx.effects.values import UNKNOWN, Field
 
 if TYPE_CHECKING:

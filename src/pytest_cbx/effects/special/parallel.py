@@ -157,7 +157,11 @@ def _quote_around(text: str) -> str:
     cuts = [0, *(end for _, end in ends)]
     pieces = [text[start:end] for start, end in zip(cuts, [*(start for start, _ in ends), len(text)], strict=True)]
     quoted = [_quote(piece) if piece else "" for piece in pieces]
-    return "".join(part for piece, marker in zip(quoted, [*(text[a:b] for a, b in ends), ""], strict=True) for part in (piece, marker))
+    return "".join(
+        part
+        for piece, marker in zip(quoted, [*(text[a:b] for a, b in ends), ""], strict=True)
+        for part in (piece, marker)
+    )
 
 
 def _quote(text: str) -> str:

@@ -72,7 +72,11 @@ def _write(call: Call, sources: Sequence[Field], target: Field) -> None:
         for path, scope in list(destinations(call, target, [source], tree=recursive, directory=len(sources) > 1)):
             call.touch(Kind.WRITE, path, scope)
             if call.given("-b") and scope == "path" and not call.given("--backup-dir"):
-                call.touch(Kind.WRITE, concat([path.single(), call.value("--suffix") or Field("~")]), why="--backup keeps a copy")
+                call.touch(
+                    Kind.WRITE,
+                    concat([path.single(), call.value("--suffix") or Field("~")]),
+                    why="--backup keeps a copy",
+                )
     if call.given(_DELETES):
         for source in sources:
             whole = source.text.endswith("/") or is_remote(source) or source.unknown or call.given("-R")
