@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pytest_cbx.effects.interpreter import Call
 
 Part = tuple[Field, str]
-"""A path and its scope."""
+"""A path and its scope; `work` of the scope `git` is the whole work tree."""
 
 _MAGIC = re.compile(r":(?:\((?P<long>[^)]*)\)|(?P<short>[/!^]+):?)?")
 
@@ -59,6 +59,9 @@ def _excludes(operand: Field) -> bool:
 
 
 def _plain(call: Call, path: Field) -> Iterator[Part]:
+    if path.known and join(call.base, path).text == repository_of(call).top.text != "":
+        yield Field("work"), "git"
+        return
     if not path.known or not wild(path.text):
         yield path, "sources" if _may_be_directory(call, path) else "path"
         return

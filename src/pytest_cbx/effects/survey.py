@@ -77,6 +77,10 @@ class Survey:
         """Whether an option was given."""
         return self._call.given(*names)
 
+    def value(self, *names: str) -> Field | None:
+        """The value of an option."""
+        return self._call.value(*names)
+
 
 def touch_parts(call: Call, kind: Kind, names: Field, why: str) -> None:
     """An effect on parts of the repository (see `repository.PARTS`); of the work tree only what the command changes there."""
@@ -101,7 +105,13 @@ def surveyed(call: Call) -> Changed | None:
 
 
 def _look(call: Call) -> Changed | None:
-    name = "-".join(call.path[:2]) if call.path[:1] == ("stash",) else call.path[-1] if call.path else ""
+    name = (
+        "-".join(call.path[:2])
+        if call.path[:1] in (("stash",), ("sparse-checkout",))
+        else call.path[-1]
+        if call.path
+        else ""
+    )
     looker, repository = _LOOKERS.get(name), repository_of(call)
     own = repository.top.known and not (repository.linked or repository.made or repository.foreign)
     if looker is None or not own or not all(operand.known for operand in call.parsed.operands):
@@ -186,6 +196,54 @@ def _switch(git: Survey) -> Changed | None:
     moved = git.between(here, there)
     forced = git.given("-f", "--force", "--discard-changes")
     return joined(git.discarded(here), moved, git.discarded(there)) if forced else moved
+
+
+def _checkout(git: Survey) -> Changed | None:
+    """`checkout [COMMIT] [--] .`, and what `switch` does."""
+    if git.operands[-1:] in ([":/"], ["."]) and len(git.operands) <= 2:
+        return (
+            None
+            if git.given("-p", "-b", "-B", "-m")
+            else _restored(git, git.operands[0] if len(git.operands) > 1 else "HEAD")
+        )
+    return _switch(git)
+
+
+def _restore(git: Survey) -> Changed | None:
+    """`restore [-s COMMIT] .`"""
+    source = git.value("-s", "--source")
+    if (
+        git.operands not in ([":/"], ["."])
+        or git.given("-p", "-m", "--pathspec-from-file")
+        or (source and not source.known)
+    ):
+        return None
+    return _restored(git, source.text if source else "HEAD")
+
+
+def _restored(git: Survey, name: str) -> Changed | None:
+    """All files as a commit has them. (Where it is the index that has them, HEAD is taken for it.)"""
+    commit = git.commit(name)
+    found = git.discarded(commit) if commit is not None else None
+    return None if found is None else {path: status for path, status in found.items() if status != "D"}
+
+
+def _sparse(git: Survey) -> Changed | None:
+    """`sparse-checkout set DIRECTORY…`, `init`: the top's own files stay, and the directories that are named."""
+    if git.given("--no-cone", "--stdin", "--skip-checks") or any(operand[:1] in "/!" for operand in git.operands):
+        return None
+    answer = git.ask("ls-files", "-z", "-t")
+    folders = [operand.strip("/") for operand in git.operands]
+    changed: Changed = {}
+    for line in answer or ():
+        mark, path = line[:1], line[2:]
+        above = path.rpartition("/")[0]
+        stays = not above or any(
+            f"{above}/".startswith(f"{name}/") or f"{name}/".startswith(f"{above}/") for name in folders
+        )
+        if stays == (mark == "S"):
+            changed[path] = "A" if stays else "D"
+    return None if answer is None else changed
 
 
 def _reset(git: Survey) -> Changed | None:
@@ -303,7 +361,8 @@ def _removed(git: Survey, flags: Sequence[str], paths: Sequence[str] = (), *, fo
 
 
 _LOOKERS: dict[str, Callable[[Survey], Changed | None]] = {
-    "checkout": _switch, "switch": _switch, "reset": _reset, "merge": _merge, "rebase": _rebase, "clean": _clean,
+    "checkout": _checkout, "restore": _restore, "sparse-checkout-set": _sparse, "sparse-checkout-init": _sparse,
+    "switch": _switch, "reset": _reset, "merge": _merge, "rebase": _rebase, "clean": _clean,
     "cherry-pick": lambda git: _pick(git, back=False), "revert": lambda git: _pick(git, back=True),
     "stash": _stash, "stash-push": _stash, "stash-save": _stash, "stash-pop": _unstash, "stash-apply": _unstash,
 }  # fmt: skip

@@ -31,6 +31,7 @@ ANSWERS = {
     "diff-index HEAD": "M\0local\0",
     "clean -n -d --": "Would remove junk/\nWould skip repository sub/\nWould remove x.o\n",
     "clean -n -- ": "",
+    "ls-files -z -t": "H a\0H src/main\0S lib/x\0",
     "ls-files -z": "a\0src/main\0src/z\0old/y\0",
 }
 
@@ -79,6 +80,12 @@ def work(command: str, answers: Mapping[str, str] = ANSWERS) -> list[str]:
         ("git clean -nd", []),
         ("git reset --hard", ["delete staged", "destroy local", "destroy lost", "destroy staged", "write local", "write lost"]),
         ("git merge --abort", ["destroy local", "write local"]),
+        ("git checkout .", ["destroy local", "destroy lost", "write local", "write lost"]),
+        ("git checkout HEAD -- .", ["destroy local", "destroy lost", "write local", "write lost"]),
+        ("cd docs; git restore :/", ["destroy local", "destroy lost", "write local", "write lost"]),
+        ("git restore -S .", []),
+        ("git sparse-checkout set lib", ["create lib", "delete src/main", "write lib/x"]),
+        ("git sparse-checkout init", ["delete src/main"]),
     ],
 )  # fmt: skip
 def test_only_what_git_finds_changes(command: str, expected: list[str]) -> None:
