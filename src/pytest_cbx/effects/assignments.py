@@ -9,7 +9,7 @@ from pytest_cbx.effects.catalogue import variable
 from pytest_cbx.effects.facts import Assigned
 from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.state import MOST_ELEMENTS
-from pytest_cbx.effects.values import EMPTY, UNKNOWN, Field, concat
+from pytest_cbx.effects.values import EMPTY, UNKNOWN, Field, Shape, concat
 from pytest_cbx.shell.nodes import Assignment
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ def _apply(walker: Walker, node: Assignment, *, exported: bool) -> None:
 def assign(walker: Walker, name: str, value: Field, *, temporary: bool = False, array: bool = False) -> None:
     """Set a variable. Those that change what runs are an effect. `temporary`: programs get it too."""
     listed = variable(name)
-    if listed is not None and not (value.known and listed.harmless(value.text)):
+    told = value.known or (value.shape is Shape.PATTERN and "[" not in value.text)
+    if listed is not None and not (told and listed.harmless(value.text)):
         kind = Kind.EXECUTE if listed.effect == "execute" else Kind.UNKNOWN
         walker.note(kind, None, name, f"{name} is set: {listed.why}")
     for _, state in walker.later:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.paths import join, name_of, resolve
 from pytest_cbx.effects.seen import changes
-from pytest_cbx.effects.values import Field
+from pytest_cbx.effects.values import Field, Shape
 
 if TYPE_CHECKING:
     from pytest_cbx.effects.interpreter import Call
 
+_SUFFIX = re.compile(r"\.\w+$")
 _MAKERS = frozenset({"mkdir", "install"})
 """Programs that create directories."""
 
@@ -30,6 +32,8 @@ def destinations(
     scope = "tree" if tree else "path"
     directory = directory or len(sources) > 1 or (not tree and target.known and target.text.endswith("/"))
     there = None if directory else is_directory(call, target)
+    if target.shape is Shape.PATTERN and _SUFFIX.search(target.text) and not directory:
+        there = False  # Directories rarely have a suffix.
     if there is False:
         yield target, scope
         return

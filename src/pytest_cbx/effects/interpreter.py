@@ -87,7 +87,7 @@ class Call:
             return
         if scope == "parents":
             for parent in parents_of(target, self.base, self.host.context):
-                if kind is not Kind.CREATE or not is_directory(self, parent):
+                if kind is Kind.DELETE or not is_directory(self, parent):
                     self.touch(kind, parent, why=why)
             return
         places = resolve(target, self.base, self.host.context, scope)

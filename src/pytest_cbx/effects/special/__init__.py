@@ -52,7 +52,7 @@ INTERPRETERS: Mapping[str, Callable[[Call], None]] = MappingProxyType(
         **node.INTERPRETERS, **copies.INTERPRETERS, **archives.INTERPRETERS, **editors.INTERPRETERS,
         **npm_scripts.INTERPRETERS, **concurrent.INTERPRETERS,
         **containers.INTERPRETERS, **building.INTERPRETERS, **sql.INTERPRETERS, **git.INTERPRETERS, **git_commands.INTERPRETERS, **git_repositories.INTERPRETERS,
-        "mktemp": mktemp.mktemp, "patch": patch.patch, "texts": texts.texts, "converted": converted.converted,
+        "mktemp": mktemp.mktemp, "patch": patch.patch, "texts": texts.texts, "split": texts.split, "converted": converted.converted,
         "find": find.find, "sed": sed.sed, "awk": awk.awk,
     }
 )  # fmt: skip

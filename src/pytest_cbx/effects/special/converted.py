@@ -1,4 +1,4 @@
-"""Converters that name their output after the input unless a second operand does: pdftotext, pdftops. Facts: poppler 22.12."""
+"""Converters that name their output after the input unless a second operand does. Facts: poppler 22.12, Ghostscript 10."""
 
 from __future__ import annotations
 
@@ -6,25 +6,35 @@ from typing import TYPE_CHECKING
 
 from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.paths import join, parent_of, stem_of
-from pytest_cbx.effects.values import Field, concat
+from pytest_cbx.effects.values import TAME, Field, concat
 
 if TYPE_CHECKING:
     from pytest_cbx.effects.interpreter import Call
 
-_ENDINGS = {"pdftotext": ".txt", "pdftops": ".ps"}
+_BESIDE = {"pdftotext": ".txt", "pdftops": ".ps"}
+"""These put it beside the input, with that ending; the others into the working directory, with one of several."""
 _BY_OPTION = {"-htmlmeta": ".html", "-bbox": ".html", "-bbox-layout": ".html", "-tsv": ".tsv", "-eps": ".eps"}
 
 
 def converted(call: Call) -> None:
-    """`pdftotext PDF [TEXT]`: reads the first, writes the second, or beside the first."""
+    """`pdftotext PDF [TEXT]`: reads the first, writes the second, or what is named after the first."""
     operands = call.parsed.operands
     for operand in operands[:1]:
         call.touch(Kind.READ, operand)
     for operand in operands[1:2]:
         call.touch(Kind.WRITE, operand)
+        if call.name == "pdftocairo":
+            call.touch(Kind.WRITE, concat([operand, TAME]), why="with the number of a page")
     for operand in operands[2:]:
         call.doubt(f"more operands than the catalogue lists: {operand.text}")
-    if len(operands) == 1 and operands[0].text != "-":
-        ending = next((end for option, end in _BY_OPTION.items() if call.given(option)), _ENDINGS.get(call.name, ""))
-        beside = join(parent_of(operands[0]), concat([stem_of(operands[0]), Field(ending)]))
-        call.touch(Kind.WRITE, beside, why="named after the input")
+    if len(operands) == 1 and operands[0].text != "-" and not call.given("-o"):
+        _named_after(call, operands[0])
+
+
+def _named_after(call: Call, file: Field) -> None:
+    ending = _BESIDE.get(call.name)
+    if ending is None:
+        call.touch(Kind.WRITE, concat([stem_of(file), TAME]), why="named after the input")
+        return
+    ending = next((end for option, end in _BY_OPTION.items() if call.given(option)), ending)
+    call.touch(Kind.WRITE, join(parent_of(file), concat([stem_of(file), Field(ending)])), why="named after the input")

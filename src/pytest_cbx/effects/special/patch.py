@@ -44,6 +44,7 @@ def patch(call: Call) -> None:
 
 def _text(call: Call, file: Field | None) -> str | None:
     if call.host.context.files is None and (file is not None or not call.host.stdin.known):
+        call.host.record.asked = True
         return None
     return call.host.input_text(call.name) if file is None else call.host.file_text(file, call.base, call.name)
 
@@ -64,6 +65,8 @@ def _change(call: Call, change: Change, count: int | None) -> None:
         elif old == NOTHING:
             call.touch(Kind.CREATE, Field(name), "parents")
             call.touch(Kind.CREATE, Field(name), why="the patch makes it")
+            if call.given("-b"):
+                call.touch(Kind.CREATE, Field(f"{name}.orig"), why="keeps an empty file")
         elif new == NOTHING:
             call.touch(Kind.DELETE, Field(name), why="the patch removes it")
         else:
