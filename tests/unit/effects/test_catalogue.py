@@ -185,7 +185,7 @@ def test_other_variables_are_not(name: str) -> None:
 
 
 def test_compact_tells_sources_from_trees() -> None:
-    assert compact_of("git status")[0] == "read sources:."
+    assert "read sources:." in compact_of("git status")
     assert [compact(effect) for effect in effects_of("du src").effects] == ["read src/**"]
 
 
