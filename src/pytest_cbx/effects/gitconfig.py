@@ -27,7 +27,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     "signature": ("gpg.program", "gpg.*.program", "gpg.ssh.defaultkeycommand", "log.showsignature"),
     "tool": (
         "difftool.*.cmd", "difftool.*.path", "mergetool.*.cmd", "mergetool.*.path", "diff.tool", "merge.tool", "diff.guitool",
-        "merge.guitool", "browser.*", "man.*", "help.browser", "web.browser", "instaweb.*", "guitool.*", "sendemail.*",
+        "merge.guitool", "browser.*", "man.*", "help.browser", "web.browser", "instaweb.*", "guitool.*", "help.format", "sendemail.*",
     ),
     "trailers": ("trailer.*.command", "trailer.*.cmd"),
     "upkeep": ("gc.recentobjectshook",),
@@ -80,7 +80,7 @@ _HARMLESS = (
 """Keys that make git run nothing and write nowhere else, whatever their value is. (`receive` and `push` keys are the remote's matter.)"""
 
 _HARMLESS_VALUES = {
-    "log.showsignature": ("false", "no", "off", "0"),
+    "log.showsignature": ("false", "no", "off", "0"), "help.format": ("man", "info"),
     "commit.gpgsign": ("false", "no", "off", "0"), "tag.gpgsign": ("false", "no", "off", "0"),
     "push.gpgsign": ("false", "no", "off", "0"), "tag.forcesignannotated": ("false", "no", "off", "0"),
     "core.fsmonitor": ("false", "true", "no", "yes", "off", "on", "0", "1", ""), "core.hookspath": ("/dev/null", ""),

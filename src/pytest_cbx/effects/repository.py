@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_cbx.effects.gitconfig import settings_of, value_of
 from pytest_cbx.effects.model import Kind, Scope
 from pytest_cbx.effects.paths import join, normal, resolve
 from pytest_cbx.effects.seen import changes
@@ -122,7 +123,7 @@ def _find(call: Call) -> Repository:
         found = Repository(git=base, top=base, index=base, objects=base, foreign=True)
     else:
         found = _discover(call, base)
-    top = join(base, work) if work is not None else found.top
+    top = join(base, work) if work is not None else _configured(call, found)
     index = _variable(call, "GIT_INDEX_FILE")
     objects = _variable(call, "GIT_OBJECT_DIRECTORY")
     return Repository(
@@ -130,6 +131,16 @@ def _find(call: Call) -> Repository:
         index=join(top, index) if index is not None else join(found.git, Field("index")),
         objects=join(base, objects) if objects is not None else join(found.git, Field("objects")),
     )  # fmt: skip
+
+
+def _configured(call: Call, found: Repository) -> Field:
+    """The top of the work tree; the repository's configuration may set another (that of submodules does)."""
+    config, files = join(found.git, Field("config")), call.host.context.files
+    text = (
+        files.text(config.text) if files is not None and config.known and not found.linked and not found.made else None
+    )
+    other = value_of(settings_of(text), "core.worktree") if text is not None else None
+    return found.top if other is None else join(found.git, Field(other))
 
 
 def _start(call: Call) -> Field:

@@ -27,6 +27,8 @@ Inline = list[tuple[str, str | None]]
 """Keys (normalised) and values of `-c` and `--config-env`; None: a value that is not known."""
 
 _DEEPEST_INCLUDE = 3
+_SIGNS = ("%G", "%(signature")
+"""Placeholders of `--format` for which git checks signatures."""
 
 
 def git(call: Call) -> None:
@@ -45,6 +47,10 @@ def git(call: Call) -> None:
             call.effect(Kind.EXECUTE, f"the repository's configuration sets {key}")
     if "remote" in uses:
         _address(call)
+    if "signature" in uses and any(
+        sign in given.value.text for given in call.parsed.options if given.value for sign in _SIGNS
+    ):
+        call.effect(Kind.EXECUTE, "the signature checker")
     for name in HOOKS.get(command, ()):
         if not (name in SKIPPED_HOOKS and call.surely("--no-verify")):
             run_hook(call, name, settings, inline)
@@ -130,6 +136,8 @@ def run_hook(call: Call, name: str, settings: Settings, inline: Inline) -> bool:
     """Follow a hook, if the repository has an executable one of that name. False: there is none, as far as it is seen."""
     repository = repository_of(call)
     configured = dict(inline).get("core.hookspath", value_of(settings, "core.hookspath"))
+    if configured and configured.startswith("~/"):
+        configured = f"{call.host.context.home}{configured[1:]}"
     directory = join(repository.top, Field(configured)) if configured else join(repository.git, Field("hooks"))
     file = join(directory, Field(name))
     if not file.known or configured == "/dev/null":
@@ -187,7 +195,8 @@ def alias(call: Call) -> None:
     text = inline[key] if key in inline else value_of(_settings(call), key)
     if key in inline and text is None:
         call.effect(Kind.EXECUTE, "what the alias stands for is not known beforehand")
-    elif text is None:
+    elif text is None or "--" in name:
+        # git's own helpers (`submodule--helper`) are sub-commands, which no alias hides.
         call.doubt(f"the sub-command {name} is not in the catalogue")
     else:
         _follow(call, name, text, arguments)

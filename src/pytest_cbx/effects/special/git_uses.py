@@ -39,7 +39,8 @@ _GROUPS = {
     "files": _FILES, "diff": _DIFF, "merge": _MERGE, "remote": _REMOTE, "signature": _SIGNATURE, "pager": _PAGED,
     "trailers": frozenset({"interpret-trailers", "commit", "tag", "am"}), "upkeep": frozenset({"gc", "maintenance", "prune", "repack"}),
     "submodules": frozenset({"submodule", "pull", "clone", "checkout", "switch", "merge", "rebase", "reset", "fetch"}),
-    "archive": frozenset({"archive", "upload-archive"}), "tool": frozenset({"difftool", "mergetool", "help", "web--browse", "instaweb"}),
+    "archive": frozenset({"archive", "upload-archive"}),
+    "tool": frozenset({"difftool", "mergetool", "help", "web--browse", "instaweb", "send-email"}),
 }  # fmt: skip
 
 USES: dict[str, tuple[str, ...]] = {

@@ -150,6 +150,10 @@ def test_what_is_neither_listed_nor_an_alias_is_unknown(command: str) -> None:
     assert "unknown" in compact_of(command)
 
 
+def test_an_alias_does_not_hide_a_helper_of_git_s_own() -> None:
+    assert "unknown" in compact_of("git -c alias.submodule--helper=status submodule--helper foreach x")
+
+
 def test_an_alias_with_an_unknown_text_may_do_anything() -> None:
     assert "execute" in compact_of('git -c alias.x="$y" x')
     assert "execute" in compact_of("git --config-env=alias.x=Y x")
@@ -285,6 +289,13 @@ def test_without_sight_of_files_no_hook_is_assumed() -> None:
     assert "execute" not in compact_of("git commit -m x")
 
 
+@pytest.mark.parametrize(
+    "command", ["git log --format=%G?", "git show --pretty='%h %GK'", "git tag --format='%(signature:grade)'"]
+)
+def test_some_formats_check_signatures(command: str) -> None:
+    assert "execute" in compact_of(command)
+
+
 # --- editors -----------------------------------------------------------------------------------------------
 
 
@@ -367,6 +378,15 @@ def test_another_repository_whose_configuration_is_not_seen_may_run_anything() -
 def test_another_work_tree() -> None:
     assert "destroy /tmp/**" in compact_of("git --work-tree=/tmp clean -fdx")
     assert "destroy sources:/tmp" in compact_of("git --work-tree=/tmp reset --hard")
+
+
+def test_the_configuration_may_name_another_work_tree() -> None:
+    texts = {
+        "sub/.git": "gitdir: ../.git/modules/sub\n",
+        ".git/modules/sub/config": "[core]\n\tworktree = ../../../elsewhere\n",
+    }
+    assert "destroy sources:elsewhere" in within("git reset --hard", texts, cwd="/w/sub")
+    assert "write .git/modules/sub/index" in within("git reset --hard", texts, cwd="/w/sub")
 
 
 def test_head_is_written_where_it_is_on_no_branch() -> None:
