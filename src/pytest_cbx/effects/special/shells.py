@@ -59,8 +59,11 @@ def _script(call: Call, file: Field, arguments: list[Field]) -> None:
 
 
 def _standard_input(call: Call, operands: list[Field]) -> None:
+    redirected = call.host.input_text(call.name) if not call.host.stdin.known else None
     if call.host.stdin.known:
         call.output = call.host.run_text(call.host.stdin, call.name, positional=operands)
+    elif redirected is not None:
+        call.output = call.host.run_text(Field(redirected), call.name, positional=operands)
     else:
         call.effect(Kind.EXECUTE, "the commands on its standard input are not known beforehand", call.host.stdin)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pytest_cbx.effects.paths import join
 from pytest_cbx.effects.special.find import filled, inner, is_shell, put
 from pytest_cbx.effects.values import TAME, UNKNOWN, UNKNOWN_MANY, Field, Origin, Shape
 
@@ -64,8 +65,8 @@ def _with(call: Call, words: list[Field], group: Sequence[Field]) -> list[Field]
 
 def _items(call: Call, *, lines: bool) -> list[Field]:
     """The words (or lines) of the input. One that may be many stands for any number."""
-    text = call.host.stdin
-    if call.given("-a") or text.unknown or len(text.text) > LONGEST_INPUT:
+    text = _input(call)
+    if text.unknown or len(text.text) > LONGEST_INPUT:
         return [replace(UNKNOWN_MANY, origin=Origin(given=True) | text.origin)]
     if not text.known:
         return [Field(text.text, Shape.PATTERN, True) if not re.search(r"\s", text.text.rstrip("\n")) else UNKNOWN_MANY]
@@ -81,6 +82,22 @@ def _items(call: Call, *, lines: bool) -> list[Field]:
     if lines and call.given("-L", "-l"):
         return [Field(line) for line in found if line]
     return [Field(_QUOTED.sub(lambda quoted: "".join(filter(None, quoted.groups())), item)) for item in found if item]
+
+
+def _input(call: Call) -> Field:
+    """What it reads: the file of -a, or standard input. A file that is not seen does not count as read: nothing follows from it."""
+    host, file, base = call.host, call.value("-a"), call.base
+    if file is None and (host.stdin.known or host.redirected is None or host.redirected[0] is not host.stdin):
+        return host.stdin
+    if file is None and host.redirected is not None:
+        _, file, base = host.redirected
+    files, path = host.context.files, join(base, file) if file is not None else UNKNOWN
+    if files is None:
+        host.record.asked = True
+    if files is None or file is None or not path.known or files.text(path.text) is None:
+        return UNKNOWN
+    seen = host.file_text(file, base, call.name)
+    return UNKNOWN if seen is None else Field(seen)
 
 
 def _delimiter(value: Field | None) -> str | None:
