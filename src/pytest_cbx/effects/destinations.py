@@ -32,12 +32,12 @@ def destinations(
     scope = "tree" if tree else "path"
     directory = directory or len(sources) > 1 or (not tree and target.known and target.text.endswith("/"))
     there = None if directory else is_directory(call, target)
-    if target.shape is Shape.PATTERN and _SUFFIX.search(target.text) and not directory:
-        there = False  # Directories rarely have a suffix.
-    if there is False:
+    # Directories rarely have a suffix.
+    file = target.shape is Shape.PATTERN and _SUFFIX.search(target.text) is not None and not directory
+    if file or (there is False and any(_is_there(call, path) for path in (target, *sources))):
         yield target, scope
         return
-    if there is None and not directory:
+    if not there and not directory:
         yield target, scope
         if tree:
             return
@@ -50,6 +50,17 @@ def destinations(
         else:
             path = join(target, name)
             yield path.at(target.span) if target.span is not None else path, scope
+
+
+def _is_there(call: Call, path: Field) -> bool:
+    """Whether something is there, or the text makes it. A text whose names are all missing is for another place: nothing can be told."""
+    files, context = call.host.context.files, call.host.context
+    places = resolve(path, call.base, context, "path") or () if path.known else ()
+    if files is None or len(places) != 1:
+        return False
+    place = places[0].path
+    whole = place if place.startswith("/") else f"{context.workspace.rstrip('/')}/{place}"
+    return files.directory(whole) is not None or any(changes(effect, place) for effect in call.host.record.effects())
 
 
 def is_directory(call: Call, target: Field) -> bool | None:
