@@ -125,6 +125,8 @@ def changed(job: Job) -> set[str]:
 
 def test_a_destination_that_an_earlier_command_may_make_is_taken_both_ways(tree: Path) -> None:
     (tree / "here").mkdir()
+    assert changed(make_jobs(tree, "cp a new")[0]) == {"new", "new/a"}, "it is for another tree"
+    (tree / "a").write_text("a")
     assert changed(make_jobs(tree, "cp a new")[0]) == {"new"}
     assert changed(make_jobs(tree, "cp a here")[0]) == {"here/a"}
     assert changed(make_jobs(tree, "mkdir new", "cp a new")[1]) == {"new", "new/a"}
