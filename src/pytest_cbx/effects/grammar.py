@@ -219,6 +219,8 @@ class _Reader:
         parsed, fields, entry = self.parsed, self.fields, self.entry
         if entry.style == "none":
             parsed.operands = list(fields)
+            alone = entry.options.get(fields[0].text) if len(fields) == 1 and fields[0].known else None
+            parsed.quits = alone is not None and alone.quits
             return parsed
         if entry.bundled and fields and fields[0].known and fields[0].text[:1] not in ("-", ""):
             self._bundle(fields[0].text)
