@@ -146,7 +146,9 @@ def _own_program(walker: Walker, path: str, arguments: list[Field]) -> Field:
     return UNKNOWN
 
 
-_INSTALLED = re.compile(r"^(?:[^~/].*/|)(?:node_modules/\.bin|vendor/bin|\.?venv[\w.-]*/bin|env/bin|\.(?:tox|nox)/[\w.-]+/bin)/[\w.-]+$")
+_INSTALLED = re.compile(
+    r"^(?:[^~/].*/|)(?:node_modules/\.bin|vendor/bin|\.?venv[\w.-]*/bin|env/bin|\.(?:tox|nox)/[\w.-]+/bin)/[\w.-]+$"
+)
 """Where package tools put the programs of a project's dependencies."""
 _ECOSYSTEMS = ("javascript", "python", "php", "linters", "docs", "security")
 _PYTHON = re.compile(r"python[\d.]*$")
@@ -155,7 +157,9 @@ _PYTHON = re.compile(r"python[\d.]*$")
 def _is_installed(walker: Walker, path: str) -> bool:
     """Whether a package tool has put this listed program there, in the work tree: it is what PATH, npx or `python -m` would find."""
     base = posixpath.basename(path)
-    if not catalogue.family_of(base).startswith(_ECOSYSTEMS) and not (_PYTHON.match(base) and catalogue.is_listed(base)):
+    if not catalogue.family_of(base).startswith(_ECOSYSTEMS) and not (
+        _PYTHON.match(base) and catalogue.is_listed(base)
+    ):
         return False
     places = resolve(Field(path), walker.state.cwd, walker.context, "path") or []
     return bool(places) and all(_INSTALLED.match(place.path) and not place.path.startswith("..") for place in places)

@@ -418,6 +418,8 @@ class Call:
             if pattern is None:
                 return bool(operands)
             candidates = [subject] if subject is not EMPTY else operands
+            if len(candidates) * len(self.parsed.options) > MOST_COMPARED:
+                return doubt
             return any(_matches(candidate, pattern, doubt=doubt) for candidate in candidates)
         if name.startswith("$"):
             value = self.exported(name[1:])
@@ -430,12 +432,17 @@ class Call:
         return doubt and any(parsed.wild for parsed in self.readings)
 
 
+MOST_COMPARED = 20_000
+"""A command with more options times operands than this has its conditions on values taken as undecided."""
+
 _AFTER_WILDCARDS = re.compile(r"[^*?\])]*$")
 
 
 def _valued(parsed: Parsed, name: str, pattern: str, *, doubt: bool) -> bool:
     """Whether the option was given with a value that matches."""
     values = [given.value for given in parsed.options if name in given.option.names]
+    if len(values) ** 2 > MOST_COMPARED:
+        return doubt
     return any(value is not None and _matches(value, pattern, doubt=doubt) for value in values)
 
 

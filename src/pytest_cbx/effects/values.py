@@ -127,7 +127,9 @@ def _origin_of(pieces: list[Field]) -> Origin | None:
     for origin in origins:
         joined |= origin
     texts = [piece.text if not piece.unknown else piece.origin and piece.origin.if_empty for piece in pieces]
-    return replace(joined, if_empty=None if None in texts else "".join(text or "" for text in texts))
+    if None in texts or sum(len(text or "") for text in texts) > LONGEST_TEXT:
+        return replace(joined, if_empty=None)
+    return replace(joined, if_empty="".join(text or "" for text in texts))
 
 
 def _known_prefix(pieces: list[Field]) -> str:
@@ -201,7 +203,8 @@ _UNCLEAR = re.compile(r"[?*+@!]\(|\[[^\]]*\[")
 
 def _hopeless(value: Field, pattern: Field) -> bool:
     """Whether matching would take too long, or what matches depends on what is not known."""
-    costly = len(value.text) > 2_000 or len(pattern.text) > 200 or pattern.text.count("*") > 3
+    stars = pattern.text.count("*")
+    costly = len(pattern.text) > 200 or stars > 3 or len(value.text) ** (stars + 1) > 50_000
     unclear = pattern.shape is Shape.PATTERN and (_UNCLEAR.search(pattern.text) is not None or not value.text.isascii())
     return costly or unclear
 
@@ -218,10 +221,10 @@ def strip(value: Field, operator: str, argument: Field) -> Field:
         if operator[0] == "#":
             found = re.match(body, value.text, re.DOTALL)
             return Field(value.text[found.end() :] if found else value.text)
-        starts = range(len(value.text) + 1) if longest else range(len(value.text), -1, -1)
-        for start in starts:
-            if re.fullmatch(body, value.text[start:], re.DOTALL):
-                return Field(value.text[:start])
+        # The leftmost match is the longest ending; behind as much as can stand before it is the shortest one.
+        before = "()" if longest else "(.*)"
+        found = re.search(f"{before}(?:{body})\\Z", value.text, re.DOTALL)
+        return Field(value.text[: found.end(1)]) if found else value
     except re.error:
         return UNKNOWN
     return value

@@ -61,11 +61,23 @@ _COMPOUNDS = {
 }  # fmt: skip
 _PARSER = tree_sitter.Parser(tree_sitter.Language(tree_sitter_bash.language()))
 _CACHED = 400
+MAX_PIPES = 1_000
+"""Pipes in one statement, with all that it encloses."""
 
 
 def shape(tokens: tuple[str, ...]) -> Body:
     """The grammar of a sequence of tokens."""
-    return _cached_shape(tokens) if len(tokens) <= _CACHED else _shape(tokens)
+    if len(tokens) <= _CACHED:
+        return _cached_shape(tokens)
+    if tokens.count("|") > MAX_PIPES:
+        # tree-sitter-bash takes memory by the square of a pipeline that does not end.
+        return _broken_whole(tokens)
+    return _shape(tokens)
+
+
+def _broken_whole(tokens: tuple[str, ...]) -> Body:
+    whole = Element(kind="broken", first=0, last=len(tokens) - 1)
+    return Body(chains=(Chain(elements=((whole, ()),), operators=(), background=False),), first=-1, last=-1)
 
 
 def _shape(tokens: tuple[str, ...]) -> Body:
@@ -94,8 +106,7 @@ class _Reader:
         body = self._body(tree.root_node.children, -1, -1)
         if self._seen != self._tokens.count("x") + self._tokens.count(">x"):
             # The tree lost something; nothing of it can be trusted.
-            whole = Element(kind="broken", first=0, last=len(self._tokens) - 1)
-            return Body(chains=(Chain(elements=((whole, ()),), operators=(), background=False),), first=-1, last=-1)
+            return _broken_whole(self._tokens)
         return body
 
     def _token(self, node: tree_sitter.Node) -> int:

@@ -91,7 +91,8 @@ def finish(source: Source, pieces: list[Piece], start: int, end: int, style: Sty
     """Make a word of its pieces, with braces expanded where they count."""
     span = source.span(start, end)
     if style.braces and any(type(part) is Literal and not part.quoted and "{" in part.text for part, _, _ in pieces):
-        expanded = expand_braces([part for part, _, _ in pieces], span)
+        spent = source.spent.alternatives > MAX_ALTERNATIVES
+        expanded = None if spent else expand_braces([part for part, _, _ in pieces], span)
         source.spent.alternatives += 0 if expanded is None else count(expanded)
         if expanded is None or source.spent.alternatives > MAX_ALTERNATIVES:
             source.doubts("a brace expansion that is too large or unclear")
