@@ -38,6 +38,8 @@ def git(call: Call) -> None:
         return
     command = call.chain[1].spec.names[0].removeprefix("git-")
     uses = USES.get(command, ())
+    if "remote" in uses or command == "clone":
+        _address(call)
     if not uses and command not in HOOKS and command not in EDITORS:
         return
     settings = _settings(call)
@@ -45,8 +47,6 @@ def git(call: Call) -> None:
         key = runs(settings, use)
         if key is not None:
             call.effect(Kind.EXECUTE, f"the repository's configuration sets {key}")
-    if "remote" in uses:
-        _address(call)
     if "signature" in uses and any(
         sign in given.value.text for given in call.parsed.options if given.value for sign in _SIGNS
     ):

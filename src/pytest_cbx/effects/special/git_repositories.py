@@ -73,7 +73,7 @@ def init(call: Call) -> None:
     elif "GIT_DIR" in call.host.state.exported or call.readings[0].given("--git-dir"):
         call.touch(Kind.CREATE, repository_of(call).git, "tree", MAKES)
     else:
-        if operands:
+        if operands and target != call.base:
             call.touch(Kind.CREATE, target)
         call.touch(Kind.CREATE, join(target, Field(".git")), "tree", MAKES)
     call.effect(Kind.STATE, "the repository")
@@ -105,9 +105,7 @@ _OVERWRITES = "overwrites or deletes on the remote"
 
 def _forces(call: Call, operands: list[Field]) -> bool:
     options = ("-f", "--mirror", "-d", "--prune", "--force-with-lease")
-    return call.given(*options) or any(
-        operand.text.startswith(("+", ":")) or (operand.unknown and not operand.text) for operand in operands[1:]
-    )
+    return call.given(*options) or any(operand.text.startswith(("+", ":")) for operand in operands[1:])
 
 
 def _directory_of(call: Call, remote: Field) -> Field | None:

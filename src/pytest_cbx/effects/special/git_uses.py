@@ -24,7 +24,7 @@ _MERGE = _words(
     merge-one-file merge-index pull quiltimport rebase replay rerere revert stash submodule subtree switch"""
 )
 _REMOTE = _words(
-    """archive backfill bundle clone fetch fetch-pack http-fetch http-push imap-send ls-remote maintenance pull push remote
+    """archive backfill bundle fetch fetch-pack http-fetch http-push imap-send ls-remote maintenance pull push remote
     request-pull send-email send-pack submodule subtree svn"""
 )
 _SIGNATURE = _words(
@@ -94,15 +94,19 @@ SKIPPED_HOOKS = frozenset(
 
 EDITORS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "commit": (
-        ("-e", "-c", "-t"),
-        ("-m", "-F", "-C", "--fixup", "--no-edit", "--dry-run", "--short", "--porcelain", "--long"),
+        ("--edit", "--reedit-message", "--template"),
+        ("--message", "--file", "--reuse-message", "--fixup", "--no-edit", "--dry-run", "--short", "--porcelain", "--long"),
     ),
-    "tag": (("-e",), ()), "merge": (("-e", "--continue"), ()), "pull": (("-e",), ()), "cherry-pick": (("-e", "--continue"), ()),
-    "revert": (("-e", "--continue"), ()), "rebase": (("-i", "--edit-todo", "--continue"), ()),
-    "branch": (("--edit-description",), ()), "config": (("-e", "edit"), ()), "add": (("-e",), ()), "stage": (("-e",), ()),
-    "replace": (("-e",), ()), "notes": (("edit",), ()), "send-email": (("--compose", "--annotate"), ()),
-    "bugreport": ((), ("--no-edit",)), "am": (("-i",), ()),
+    "tag": (("--edit",), ()), "merge": (("--edit", "--continue"), ()), "pull": (("--edit",), ()),
+    "cherry-pick": (("--edit", "--continue"), ()), "revert": (("--edit", "--continue"), ()),
+    "rebase": (("--interactive", "--edit-todo", "--continue"), ()), "branch": (("--edit-description",), ()),
+    "config": (("--edit", "edit"), ()), "add": (("--edit",), ()), "stage": (("--edit",), ()), "replace": (("--edit",), ()),
+    "notes": (("edit",), ()), "send-email": (("--compose", "--annotate"), ()), "bugreport": ((), ("--no-edit",)),
+    "am": (("--interactive",), ()),
 }  # fmt: skip
-"""By sub-command: the options or further sub-commands with which it opens an editor, and those without any of which it does."""
+"""By sub-command: the options or further sub-commands with which it opens an editor, and those without any of which it does.
+
+Only long names: git itself has a `-c` and a `-C` before the sub-command.
+"""
 
 HARMLESS_EDITORS = frozenset({"true", ":", "cat", "echo", "/bin/true", "/usr/bin/true", "/bin/cat", "false"})
