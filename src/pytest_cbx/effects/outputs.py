@@ -158,6 +158,16 @@ def _realpath(call: Call) -> Field:
 
 def _cat(call: Call) -> Field:
     operands = call.parsed.operands
+    if (
+        len(operands) == 1
+        and operands[0].known
+        and not call.parsed.options
+        and operands[0].text not in ("-", *call.host.pipes)
+    ):
+        # Whoever takes this in may ask for the file's text.
+        output = Field("", Shape.UNKNOWN, origin=Origin())
+        call.host.redirected = (output, operands[0], call.base)
+        return output
     if call.parsed.options or any(operand.text != "-" for operand in operands):
         inputs = [call.host.pipes.get(operand.text, UNKNOWN) for operand in operands]
         return concat(inputs) if inputs and not call.parsed.options else UNKNOWN
