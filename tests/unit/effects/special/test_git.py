@@ -303,7 +303,8 @@ def test_some_formats_check_signatures(command: str) -> None:
     "command",
     ["git commit", "git commit -a", "git commit --amend", "git commit -m x -e", "git commit -c HEAD", "git rebase -i main",
      "git rebase --continue", "git merge --edit x", "git cherry-pick -e x", "git branch --edit-description", "git config -e",
-     "git -C src commit", "git -c user.name=x commit", "git notes edit", "git tag -e v1", "git commit --no-edit --edit", "GIT_EDITOR=evil git commit", "git add -e"],
+     "git -C src commit", "git -c user.name=x commit", "git notes edit", "git tag -e v1", "git commit --no-edit --edit",
+     "GIT_EDITOR=evil git commit", "git add -e"],
 )  # fmt: skip
 def test_an_editor_may_do_anything(command: str) -> None:
     assert "execute" in compact_of(command)
@@ -311,7 +312,8 @@ def test_an_editor_may_do_anything(command: str) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["git commit -m x", "git -c user.name=x commit -m x", "git -c user.name=x notes add -m x", "git commit -F f", "git commit --amend --no-edit", "git commit --fixup HEAD", "git commit -C HEAD",
+    ["git commit -m x", "git -c user.name=x commit -m x", "git -c user.name=x notes add -m x",
+     "git commit -F f", "git commit --amend --no-edit", "git commit --fixup HEAD", "git commit -C HEAD",
      "GIT_EDITOR=true git commit --amend", "git -c core.editor=true commit --amend", "git merge x", "git revert HEAD",
      "GIT_SEQUENCE_EDITOR=: git rebase -i --autosquash main", "git commit --dry-run", "export GIT_EDITOR=true; git commit"],
 )  # fmt: skip
