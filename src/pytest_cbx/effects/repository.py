@@ -37,6 +37,10 @@ class Repository:
     foreign: bool = False
     """Named by --git-dir or GIT_DIR, or a bare one found on the way: its configuration is its maker's."""
 
+    def below(self, path: str) -> Field:
+        """A relative path in `git`."""
+        return Field(f"{self.git.text}/{path}") if self.git.known else join(self.git, Field(path))
+
 
 PARTS: dict[str, tuple[tuple[str, str], ...]] = {
     "all": (("", "tree"),),
@@ -59,7 +63,7 @@ def parts(call: Call, names: Field) -> Iterator[Part]:
         if name == "work":
             yield repository.top, "sources"
         elif repository.linked and name in ("index", "HEAD", "messages"):
-            yield join(repository.git, Field("worktrees")), "tree"
+            yield repository.below("worktrees"), "tree"
         elif name == "index":
             yield repository.index, "path"
         elif name == "objects":
@@ -68,7 +72,7 @@ def parts(call: Call, names: Field) -> Iterator[Part]:
             yield from _tip(call, repository)
         else:
             for path, scope in PARTS.get(name) or (_below(name),):
-                yield join(repository.git, Field(path)) if path else repository.git, scope
+                yield repository.below(path) if path else repository.git, scope
 
 
 def text_if_there(call: Call, path: Field) -> str | None:
@@ -81,14 +85,14 @@ def text_if_there(call: Call, path: Field) -> str | None:
 
 def _tip(call: Call, repository: Repository) -> Iterator[Part]:
     """What changes when the current branch goes elsewhere: its ref and its log, or HEAD when that is on no branch."""
-    yield join(repository.git, Field("logs")), "tree"
-    yield join(repository.git, Field("refs")), "tree"
-    head, files = join(repository.git, Field("HEAD")), call.host.context.files
+    yield repository.below("logs"), "tree"
+    yield repository.below("refs"), "tree"
+    head, files = repository.below("HEAD"), call.host.context.files
     places = resolve(head, call.base, call.host.context, "path") or []
     changed = any(changes(effect, place.path) for place in places for effect in call.host.record.effects())
     text = files.text(head.text) if files is not None and head.known and not repository.linked else None
     if repository.linked:
-        yield join(repository.git, Field("worktrees")), "tree"
+        yield repository.below("worktrees"), "tree"
     elif (changed and not repository.made) or (text is not None and not text.startswith("ref:")):
         yield head, "path"
 

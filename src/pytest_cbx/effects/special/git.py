@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from pytest_cbx.effects import scripts
 from pytest_cbx.effects.gitconfig import Settings, category, is_harmless, normalised, runs, settings_of, value_of
-from pytest_cbx.effects.model import Kind
+from pytest_cbx.effects.model import Kind, Place, Scope
 from pytest_cbx.effects.paths import join, parent_of, resolve
 from pytest_cbx.effects.repository import MAKING, repository_of
-from pytest_cbx.effects.seen import changes
+from pytest_cbx.effects.seen import CHANGING, changes
 from pytest_cbx.effects.special.git_uses import EDITORS, HARMLESS_EDITORS, HOOKS, SKIPPED_HOOKS, USES
 from pytest_cbx.effects.values import UNKNOWN, UNKNOWN_MANY, Field
 
@@ -51,9 +51,7 @@ def git(call: Call) -> None:
         sign in given.value.text for given in call.parsed.options if given.value for sign in _SIGNS
     ):
         call.effect(Kind.EXECUTE, "the signature checker")
-    for name in HOOKS.get(command, ()):
-        if not (name in SKIPPED_HOOKS and call.surely("--no-verify")):
-            run_hook(call, name, settings, inline)
+    _hooks(call, HOOKS.get(command, ()), _hooks_directory(call, settings, inline))
     _editor(call, command, (*settings, *((key, value or "?") for key, value in inline)))
 
 
@@ -83,7 +81,7 @@ def _inline(call: Call) -> Inline:
 def _settings(call: Call) -> Settings:
     """The repository's own configuration, as far as it can be seen."""
     repository = repository_of(call)
-    path = join(repository.git, Field("config"))
+    path = repository.below("config")
     if not path.known:
         if repository.foreign:
             call.effect(Kind.EXECUTE, "the configuration of another repository is not seen")
@@ -132,16 +130,47 @@ def _address(call: Call) -> None:
 # --- hooks and editors -----------------------------------------------------------------------------------
 
 
-def run_hook(call: Call, name: str, settings: Settings, inline: Inline) -> bool:
-    """Follow a hook, if the repository has an executable one of that name. False: there is none, as far as it is seen."""
+def _hooks_directory(call: Call, settings: Settings, inline: Inline) -> Field | None:
+    """Where the repository's hooks lie; None where that is not known, or none run."""
     repository = repository_of(call)
     configured = dict(inline).get("core.hookspath", value_of(settings, "core.hookspath"))
+    if configured == "/dev/null":
+        return None
     if configured and configured.startswith("~/"):
         configured = f"{call.host.context.home}{configured[1:]}"
-    directory = join(repository.top, Field(configured)) if configured else join(repository.git, Field("hooks"))
+    directory = join(repository.top, Field(configured)) if configured else repository.below("hooks")
+    return directory if directory.known else None
+
+
+def _hooks(call: Call, names: tuple[str, ...], directory: Field | None) -> None:
+    """Follow those hooks of the repository that are there."""
+    if directory is None or not names:
+        return
+    # Most texts touch no hooks, and most commands may run many.
+    if call.host.context.files is None and not _touched(call, directory):
+        return
+    for name in names:
+        if not (name in SKIPPED_HOOKS and call.surely("--no-verify")):
+            _hook(call, name, directory)
+
+
+def _touched(call: Call, directory: Field) -> bool:
+    """Whether the same text may have changed a directory or something in it before."""
+    (place,) = resolve(directory, call.base, call.host.context, "path") or (None,)
+    effects = (e for e in call.host.record.effects() if e.kind in CHANGING and e.detail not in MAKING)
+    return place is None or any(_reaches(effect.place, place.path) or changes(effect, place.path) for effect in effects)
+
+
+def _reaches(place: Place | None, directory: str) -> bool:
+    """Whether a place lies in a directory. A pattern may when it is as deep."""
+    if place is None or place.path.startswith(f"{directory}/"):
+        return True
+    return place.scope is Scope.GLOB and ("**" in place.path or place.path.count("/") > directory.count("/"))
+
+
+def _hook(call: Call, name: str, directory: Field) -> bool:
+    """Follow a hook, if there is an executable one. False: there is none, as far as it is seen."""
     file = join(directory, Field(name))
-    if not file.known or configured == "/dev/null":
-        return False
     host, files = call.host, call.host.context.files
     if _changed(call, file):
         call.effect(Kind.EXECUTE, f"the hook {name} may be made or changed before it runs")
@@ -153,7 +182,7 @@ def run_hook(call: Call, name: str, settings: Settings, inline: Inline) -> bool:
         call.effect(Kind.EXECUTE, f"the hook {name}")
         return True
     state = host.state.process()
-    state.cwd = repository.top
+    state.cwd = repository_of(call).top
     with host.maybe(), host.fork(state), host.input(UNKNOWN):
         scripts.run_script(host, file, text, name, positional=(UNKNOWN_MANY,))
     return True
@@ -228,8 +257,9 @@ def _follow(call: Call, name: str, text: str, arguments: list[Field]) -> None:
 
 def hook(call: Call) -> None:
     """`git hook run NAME`: whoever asks for a hook has one, seen or not."""
+    directory = _hooks_directory(call, _settings(call), _inline(call))
     for name in call.parsed.operands[:1]:
-        if not name.known or not run_hook(call, name.text, _settings(call), _inline(call)):
+        if not name.known or directory is None or not _hook(call, name.text, directory):
             call.effect(Kind.EXECUTE, f"the hook {name.text}")
 
 

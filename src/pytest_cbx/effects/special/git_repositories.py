@@ -113,7 +113,7 @@ def _directory_of(call: Call, remote: Field) -> Field | None:
     if not remote.known:
         return None
     repository = repository_of(call)
-    config = join(repository.git, Field("config"))
+    config = repository.below("config")
     text = call.host.file_text(config, call.base, call.name) if config.known and not repository.made else None
     settings = settings_of(text or "")
     address = value_of(settings, f"remote.{remote.text}.pushurl") or value_of(settings, f"remote.{remote.text}.url")

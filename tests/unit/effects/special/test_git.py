@@ -275,9 +275,18 @@ def test_the_configuration_names_the_directory_of_hooks() -> None:
     assert "create here" not in within("git -c core.hooksPath=/dev/null commit -m x", texts)
 
 
-@pytest.mark.parametrize("change", ["cp x .git/hooks/pre-commit", "echo x > .git/hooks/pre-commit"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "cp x .git/hooks/pre-commit",
+        "echo x > .git/hooks/pre-commit",
+        "chmod +x y; cp -r y .git/hooks",
+        "touch .git/hook*/*",
+    ],
+)
 def test_a_hook_that_the_same_text_makes_may_do_anything(change: str) -> None:
     assert "execute" in within(f"{change}; git commit -m x", {})
+    assert "execute" in compact_of(f"{change}; git commit -m x")
 
 
 def test_a_new_repository_has_no_hooks() -> None:
