@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from types import MappingProxyType
 
 from pytest_cbx.effects.analysis import analyse
 from pytest_cbx.effects.compact import compact
@@ -26,8 +27,14 @@ def compact_of(command: str, context: Context = CONTEXT) -> list[str]:
 class Tree:
     """Files of a workspace `/w`, by their path in it."""
 
-    def __init__(self, files: Mapping[str, str], executable: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        files: Mapping[str, str],
+        executable: Collection[str] = (),
+        archives: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    ) -> None:
         self._files = {f"/w/{path}": text for path, text in files.items()}
+        self._archives = {f"/w/{path}": members for path, members in archives.items()}
         self._executable = {f"/w/{path}" for path in executable}
 
     def text(self, path: str) -> str | None:
@@ -37,10 +44,12 @@ class Tree:
         return path in self._executable
 
     def directory(self, path: str) -> bool | None:
-        return any(name.startswith(f"{path.rstrip('/')}/") for name in self._files)
+        if any(name.startswith(f"{path.rstrip('/')}/") for name in self._files):
+            return True
+        return False if path in self._files else None
 
     def members(self, path: str) -> tuple[str, ...] | None:
-        return None
+        return self._archives.get(path)
 
     def git(self, top: str, words: tuple[str, ...]) -> str | None:
         return None

@@ -16,11 +16,13 @@ from pytest_cbx.effects.catalogue import (
     option_sets,
     program,
     read_family,
+    unclassifiable,
     variable,
 )
 from pytest_cbx.effects.compact import compact
 from pytest_cbx.effects.grammar import Entry, compile_entry, memory_of
 from pytest_cbx.effects.interpreter import option_of
+from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.rules import Condition, Rule
 from pytest_cbx.effects.special import INTERPRETERS
 from pytest_cbx.errors import InternalError
@@ -84,6 +86,23 @@ def test_every_name_is_a_base_name(name: str) -> None:
 @pytest.mark.parametrize("name", ["frobnicate", "rm2", "catt", "Cat", "git-frob", ""])
 def test_an_unlisted_program_is_unknown(name: str) -> None:
     assert compact_of(f"'{name}' a b") == ["unknown"]
+
+
+def test_an_unclassifiable_program_is_unknown_with_its_reason() -> None:
+    (effect,) = effects_of("meld a").effects
+    assert effect.kind is Kind.UNKNOWN
+    assert unclassifiable()["meld"] in effect.detail
+    assert effects_of("meld a").programs[0].known
+
+
+def test_no_program_is_both_classified_and_not() -> None:
+    assert not names() & unclassifiable().keys()
+    assert all(reason and not reason.endswith(".") for reason in unclassifiable().values())
+
+
+def test_no_variable_is_listed_twice() -> None:
+    listed = [name for family in families().values() for name in family.environment]
+    assert sorted(listed) == sorted(set(listed))
 
 
 @pytest.mark.parametrize("program", ["cat", "ls", "sort", "rm", "cp", "git status", "grep", "touch", "wc"])
