@@ -139,6 +139,23 @@ def test_checkout_tells_files_from_branches_that_are_seen(command: str, effects:
     assert elsewhere(within(command, texts)) == effects
 
 
+@pytest.mark.parametrize(
+    "command",
+    ["git config a.b c", "git config --list --add a.b c", "git config --get --unset a.b", "git config --get --no-get a.b c",
+     "git config --unset a.b", "git config --rename-section a b", "git config set a.b c", "git config unset a.b"],
+)  # fmt: skip
+def test_the_configuration_is_changed(command: str) -> None:
+    assert "write .git/config" in compact_of(command)
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["git config a.b", "git config -l", "git config --get-all a.b c", "git config list", "git config get a.b"],
+)
+def test_the_configuration_is_only_read(command: str) -> None:
+    assert changed(compact_of(command)) == set()
+
+
 def test_a_branch_that_is_seen_is_not_made() -> None:
     texts = {".git/packed-refs": "# pack-refs\n0123 refs/heads/topic\n"}
     assert "write .git/config" not in within("git switch topic", texts)
