@@ -165,7 +165,8 @@ def parent_of(value: Field) -> Field:
     """The directory of a path."""
     if value.unknown:
         return Field("", Shape.UNKNOWN)
-    return Field(posixpath.dirname(value.text.rstrip("/")) or ".", value.shape)
+    parent = posixpath.dirname(value.text.rstrip("/")) or "."
+    return Field(parent, value.shape if wild(parent) else Shape.KNOWN)
 
 
 def parents_of(value: Field, cwd: Field, context: Context) -> list[Field]:
