@@ -11,7 +11,7 @@ Token = tuple[str, str]
 """(kind, text): string, name, number, regex, operator, newline."""
 
 _TOKEN = re.compile(
-    r"""(?P<string>"(?:[^"\\\n]|\\.)*")|(?P<comment>\#[^\n]*)|(?P<name>@?[A-Za-z_][\w:]*)|(?P<number>\d[\w.]*|\.\d[\w]*)"""
+    r"""(?P<string>"(?:[^"\\\n]|\\.)*")|(?P<comment>\#[^\n]*)|(?P<name>@?[A-Za-z_][\w:]*)|(?P<number>0[xX][\da-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"""
     r"""|(?P<operator>>>|\|&|\|\||&&|[<>=!]=|\+\+|--|\S)|(?P<newline>\n)|(?P<blank>[ \t\r\f\v]|\\\r?\n)""",
     re.DOTALL | re.VERBOSE,
 )

@@ -137,7 +137,7 @@ class Search:
                 return [Field("", Shape.UNKNOWN)]
             text = f"{as_pattern(base)}/{text}"
         if test.path is not None:
-            return [Field(_rooted(test, text, root, absolute=base is not None), Shape.PATTERN)]
+            return [Field(path, Shape.PATTERN) for path in self._rooted(test, test.path, text, root, absolute=base is not None)]
         name = test.name if test.name is not None else "*"
         found = [Field(f"{text}/{middle}{name}", Shape.PATTERN) for middle in self._middles()]
         if test.name is None and (self.deepest is None or self.deepest > MOST_LEVELS):
@@ -146,24 +146,23 @@ class Search:
             found.append(Field(text, root.shape) if root.known and text == root.text else Field(text, Shape.PATTERN))
         return found
 
+    def _rooted(self, test: Test, path: str, text: str, root: Field, *, absolute: bool) -> list[str]:
+        """The globs of a path test below a starting point, a last `**` made narrower by the name."""
+        literal = [part for part in path.split("/") if part != "**"]
+        if path.startswith("**") and any(fnmatchcase(own, part) for own in text.split("/") for part in literal):
+            path = "**"  # the starting point's own path may fulfil a part of the test
+        if test.name is not None and path.endswith("**"):
+            path = f"{path}/{test.name}"
+        if not path.startswith("**") and absolute:
+            rest = path.removeprefix(root.text.rstrip("/"))
+            return [f"{text}{rest}" if rest != path else f"{text}/**"]
+        return [f"{text}/{path}" if path.startswith("**") else path]
+
     def _middles(self) -> list[str]:
         """What stands between a starting point and a name."""
         if self.deepest is None or self.deepest > MOST_LEVELS:
             return ["**/"]
         return ["*/" * (level - 1) for level in range(max(1, self.shallowest), self.deepest + 1)]
-
-
-def _rooted(test: Test, text: str, root: Field, *, absolute: bool) -> str:
-    """The glob of a path test below a starting point, its last `**` made narrower by the name."""
-    path = test.path or ""
-    if test.name is not None and path.endswith("**"):
-        path = f"{path}/{test.name}"
-    if path.startswith("**"):
-        return f"{text}/{path}"
-    if absolute:
-        rest = path.removeprefix(root.text.rstrip("/"))
-        return f"{text}{rest}" if rest != path else f"{text}/**"
-    return path
 
 
 def covering(patterns: Sequence[str]) -> str:

@@ -244,6 +244,8 @@ class _Reader:
             if len(node.args) != len(acts) or any(keyword.arg not in _HARMLESS for keyword in node.keywords):
                 raise _Refused
             paths = [_literal(argument) for argument in node.args]
+            if name == "os.makedirs":
+                yield Kind.CREATE, paths[0], "parents"
             for (kind, scope), path in zip(acts, paths, strict=True):
                 if scope != "into" or not path.endswith("/"):
                     yield kind, path, "path" if scope == "into" else scope
@@ -253,6 +255,8 @@ class _Reader:
             if function.attr not in _PATH_ACTS:
                 raise _Refused
             kind, scope = _PATH_ACTS[function.attr]
+            if any(keyword.arg == "parents" for keyword in node.keywords):
+                yield kind, _literal(function.value.args[0]), "parents"
             yield kind, _literal(function.value.args[0]), scope
 
     def _dotted(self, node: ast.expr) -> str:

@@ -83,13 +83,13 @@ ACTING: list[tuple[str, list[tuple[Kind, str, str]]]] = [
     ('open("x", "w").write("y")', [(Kind.WRITE, "x", "path")]),
     ('open("x", mode="ab")', [(Kind.APPEND, "x", "path")]),
     ('with open("x", "r+") as f: f.write("y")', [(Kind.WRITE, "x", "path")]),
-    ('import os; os.remove("x"); os.makedirs("d/e", exist_ok=True)', [(Kind.DELETE, "x", "path"), (Kind.CREATE, "d/e", "path")]),
+    ('import os; os.remove("x"); os.makedirs("d/e", exist_ok=True)', [(Kind.DELETE, "x", "path"), (Kind.CREATE, "d/e", "parents"), (Kind.CREATE, "d/e", "path")]),
     ('import os as o; o.rename("a", "b")', [(Kind.DELETE, "a", "tree"), (Kind.WRITE, "b", "tree")]),
     ('import os; print(os.listdir("d"))', [(Kind.READ, "d", "children")]),
     ('import shutil; shutil.rmtree("d")', [(Kind.DESTROY, "d", "tree")]),
     ('import shutil; shutil.copy("s/a", "d/")', [(Kind.READ, "s/a", "path"), (Kind.WRITE, "d/a", "tree")]),
     ('from pathlib import Path; Path("x").write_text("y")', [(Kind.WRITE, "x", "path")]),
-    ('import pathlib; pathlib.Path("d").mkdir(parents=True)', [(Kind.CREATE, "d", "path")]),
+    ('import pathlib; pathlib.Path("d").mkdir(parents=True)', [(Kind.CREATE, "d", "parents"), (Kind.CREATE, "d", "path")]),
 ]  # fmt: skip
 
 

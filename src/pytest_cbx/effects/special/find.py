@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from pytest_cbx.effects.found import (
@@ -20,6 +21,7 @@ from pytest_cbx.effects.found import (
     widened,
 )
 from pytest_cbx.effects.model import Kind
+from pytest_cbx.effects.paths import join, parent_of
 from pytest_cbx.effects.values import UNKNOWN_MANY, Field, Shape, as_pattern, concat
 
 if TYPE_CHECKING:
@@ -260,9 +262,35 @@ class _Expression:
             if directory:
                 host.state.cwd = self._folders(base)
             words = command[:-1] if batch else command
-            for path in map(inner, paths) if is_shell(command[0]) else paths:
+            if is_shell(command[0]) or any(word.text != "{}" and "{}" in word.text for word in words):
+                paths = [part for path in paths for part in self._apart(path)]
+            for path in paths:
                 added = filled(command[0], replace(path, many=True)) if batch else []
                 host.run([*(put(word, path) for word in words), *added])
+            if directory:
+                self._run_beside(words, given)
+
+    def _run_beside(self, words: Sequence[Field], given: Filter) -> None:
+        """-execdir works beside a starting point that is found itself."""
+        host = self.call.host
+        for root in self.search.roots:
+            name = root.text.rstrip("/").rsplit("/", 1)[-1]
+            found = any(test.path is not None or fnmatchcase(name, test.name or "*") for test in given)
+            if found and not self.search.shallowest and root.known and name not in ("", ".", "..") and not self._files_only():
+                host.state.cwd = join(self.call.base, parent_of(root))
+                host.run([put(word, Field(name)) for word in words])
+
+    def _files_only(self) -> bool:
+        return any(primary.name == "-type" and primary.arguments[:1] == (Field("f"),) for primary in self.primaries)
+
+    def _apart(self, path: Field) -> list[Field]:
+        """`a/**` as `a/**/*` and `a` itself: text that is added to the names makes them different. With `-type f` `a` is none."""
+        deep = inner(path)
+        root = path.text.removesuffix("/**")
+        name = root.rsplit("/", 1)[-1]
+        if deep is path or self.search.shallowest or name in ("", ".", "..") or (self._files_only() and "." not in name):
+            return [deep]
+        return [deep, replace(path, text=root)]
 
     def _folders(self, base: Field) -> Field:
         """The directories in which -execdir works."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -41,8 +42,7 @@ def parallel(call: Call) -> None:
         call.effect(Kind.EXECUTE, "the command is built from its input")
         return
     if call.given("--pipe", "--pipe-part", "--tee"):
-        with call.host.maybe(), call.host.input(UNKNOWN):
-            call.host.run_text(Field(text), call.name)
+        _run(call, text, (), appended=False)
         return
     for values in _combinations(call, sources):
         _run(call, text, values)
@@ -78,19 +78,21 @@ def _lines(call: Call) -> list[Field]:
 
 def _combinations(call: Call, sources: Sequence[Source]) -> list[tuple[Field, ...]]:
     """The values of each run, one of each source."""
-    if call.given("--link", "-n", "-N", "-m", "-X", "-L", "-l", "-C", "--header", "--trim", "--csv", "--xargs", "-d"):
+    if call.given("-n", "-N", "-m", "-X", "-L", "-l", "-C", "--header", "--trim", "--csv", "--xargs", "-d"):
         return (
             [tuple(_one_of(values) for _, values in sources)]
             if not call.given("-C", "-n", "-N", "--csv", "-d")
             else [()]
         )
-    runs: list[tuple[Field, ...]] = [()]
+    groups: list[list[tuple[Field, ...]]] = []
     for linked, values in sources:
-        if linked or len(runs) * len(values) > MOST_RUNS:
-            runs = [(*run, _one_of(values)) for run in runs]
+        if (linked or call.given("--link")) and groups:
+            groups[-1] = [(*run, value.single()) for run, value in zip(groups[-1], values, strict=False)]
         else:
-            runs = [(*run, value.single()) for run in runs for value in values]
-    return runs
+            groups.append([(value.single(),) for value in values])
+    if math.prod(map(len, groups)) > MOST_RUNS:
+        return [tuple(_one_of(values) for _, values in sources)]
+    return [tuple(itertools.chain(*parts)) for parts in itertools.product(*groups)]
 
 
 def _one_of(values: Sequence[Field]) -> Field:
@@ -101,14 +103,14 @@ def _one_of(values: Sequence[Field]) -> Field:
     )
 
 
-def _run(call: Call, text: str, values: tuple[Field, ...]) -> None:
+def _run(call: Call, text: str, values: tuple[Field, ...], *, appended: bool = True) -> None:
     host = call.host
     if not text:
         for value in values:
             with host.maybe():
                 host.run_text(value, call.name)
         return
-    if not _MARKER.search(text):
+    if appended and not _MARKER.search(text):
         text += " {}"
     with host.maybe(), call.process(), host.input(UNKNOWN):
         unclear = False

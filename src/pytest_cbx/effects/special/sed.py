@@ -162,7 +162,7 @@ class _Reader:
             return position
         if char in _FILES:
             end = _line_end(text, position)
-            self.found.append((_FILES[char], text[position:end].strip(" \t")))
+            self.found.append((_FILES[char], text[position:end].lstrip(" \t")))
             return end
         if char == "#":
             return _line_end(text, position)
@@ -208,7 +208,7 @@ class _Reader:
             position += 1
             if char == "w":
                 end = _line_end(text, position)
-                self.found.append(("w", text[position:end].strip(" \t")))
+                self.found.append(("w", text[position:end].lstrip(" \t")))
                 return end
             if char == "e":
                 self.found.append(("e", ""))

@@ -10,7 +10,7 @@ from pytest_cbx.effects.file_tests import files_tested
 from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.outputs import printed
 from pytest_cbx.effects.special.find import inner
-from pytest_cbx.effects.values import EMPTY, GIVEN, UNKNOWN, Field, Shape, concat
+from pytest_cbx.effects.values import EMPTY, GIVEN, TAME, UNKNOWN, Field, Shape, concat
 
 if TYPE_CHECKING:
     from pytest_cbx.effects.interpreter import Call
@@ -34,6 +34,8 @@ def declare(call: Call) -> None:
         host.expander.evaluated(Field(name, operand.shape if not equals else EMPTY.shape))
         if call.name in ("local", "declare", "typeset"):
             host.localise(name)
+        if call.given("-i"):
+            host.state.integers.add(name)
         if not equals and not operand.known:
             call.doubt("which variable it sets is not known beforehand")
         elif equals:
@@ -126,7 +128,9 @@ def mapfile(call: Call) -> None:
     for operand in call.parsed.operands or [Field("MAPFILE")]:
         host.expander.evaluated(operand)
         if operand.known:
-            host.assign(operand.text, UNKNOWN)
+            host.assign(operand.text, host.stdin.single() if operand.text in host.state.integers else UNKNOWN)
+            if host.stdin.shape is Shape.PATTERN and call.given("-t") and operand.text.isidentifier():
+                host.state.variables[operand.text] = (Field(host.stdin.text, Shape.PATTERN, True),)
     callback = call.value("-C")
     if callback is not None:
         with host.maybe():
@@ -141,7 +145,18 @@ def getopts(call: Call) -> None:
     call.host.state.variables["OPTARG"] = UNKNOWN
 
 
+def wait(call: Call) -> None:
+    """`wait -p NAME` sets a variable."""
+    name = call.value("-p")
+    if name is not None:
+        call.host.expander.evaluated(name)
+        if name.known:
+            call.host.assign(name.text, TAME)
+        else:
+            call.doubt("which variable it sets is not known beforehand")
+
+
 INTERPRETERS: dict[str, Callable[[Call], None]] = {
     "declare": declare, "unset": unset, "read": read, "printf": printf, "let": let, "test": test, "mapfile": mapfile,
-    "getopts": getopts,
+    "getopts": getopts, "wait": wait,
 }  # fmt: skip

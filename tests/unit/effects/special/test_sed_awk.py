@@ -37,6 +37,7 @@ SED: list[tuple[str, list[str]]] = [
     ("sed -e '1{w o' -e '}' a", ["write o", "read a"]),
     ("sed '1{w o\n}' a", ["write o", "read a"]),
     ("sed 'w o}' a", ["write o}", "read a"]),
+    ("sed 'w o ' a", ["write o ", "read a"]),
     ("sed ':a w o' a", ["write o", "read a"]),
     ("sed 'ba w o\n:a' a", ["write o", "read a"]),
     ("sed -e 'a foo\\\\' -e 'w o' a", ["write o", "read a"]),
@@ -101,6 +102,7 @@ AWK: list[tuple[str, list[str]]] = [
     ("awk --profile=r '{print}' a", ["write r", "read a"]),
     # programs that start others
     ("awk 'BEGIN {system(\"rm x\")}'", ["delete x"]),
+    ("awk 'BEGIN {x = 1system(\"rm x\")}'", ["delete x"]),
     ("awk 'BEGIN {system(\"rm \" \"x\")}'", ["delete x"]),
     ("awk 'BEGIN {c = \"rm x\"; system(c)}'", ["delete x"]),
     ("awk 'BEGIN {system(\"rm \" v)}'", ["execute"]),
