@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.values import TAME, Field, concat
 
 if TYPE_CHECKING:
@@ -11,8 +12,11 @@ if TYPE_CHECKING:
 
 
 def texts(call: Call) -> None:
-    """Run every operand as the text of a shell of its own."""
+    """Run every operand as the text of a shell of its own. hyperfine puts its parameters (`-L`, `-P`) in."""
     for operand in call.parsed.operands:
+        if call.given("-L", "-P") and "{" in operand.text:
+            call.effect(Kind.EXECUTE, "the command is built from parameters")
+            continue
         with call.process():
             call.host.run_text(operand, call.name)
 
