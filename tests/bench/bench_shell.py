@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import tree_sitter
 import tree_sitter_bash
 
-from pytest_cbx.shell.reader import read
+from pytest_cbx.shell.reader import LONGEST, read
 
 COMMANDS = (
     "ls -la",
@@ -57,6 +60,15 @@ def main() -> None:
         bare += other
         print(f"{one * 1e6:8.1f} µs   tree-sitter alone {other * 1e6:7.1f} µs   {command.splitlines()[0]}")
     print(f"{len(COMMANDS) / ours:,.0f} commands a second; {ours / bare:.1f} times the bare parse")
+    worst = subprocess.run(
+        [sys.executable, "-m", "tests.unit.shell.watched", str(LONGEST - 100), "60"],
+        capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    rows = [line.rpartition("\t") for line in worst.stdout.splitlines()]
+    slowest = max(rows, key=lambda row: float(row[2]))
+    print(
+        f"{len(rows)} texts of {LONGEST:,} bytes that mean harm: {slowest[2]} s at worst to read and analyse, {slowest[0]}"
+    )
 
 
 if __name__ == "__main__":
