@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_cbx.effects.catalogue import variable
 from pytest_cbx.effects.facts import Assigned
 from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.state import MOST_ELEMENTS
-from pytest_cbx.effects.values import EMPTY, UNKNOWN, Field, Shape, concat
+from pytest_cbx.effects.values import EMPTY, TAME, UNKNOWN, Field, Shape, concat
 from pytest_cbx.shell.nodes import Assignment
 
 if TYPE_CHECKING:
     from pytest_cbx.effects.walker import Walker
 
 _KEYED = re.compile(r"\[.*\]\+?=", re.DOTALL)
+_NUMBER = re.compile(r"0|[1-9][0-9]*")
 
 
 def apply(walker: Walker, node: Assignment, *, exported: bool = False) -> None:
@@ -35,11 +37,17 @@ def _apply(walker: Walker, node: Assignment, *, exported: bool) -> None:
     if node.elements is not None:
         values = tuple(walker.expander.words(node.elements))
         walker.assign(node.name, UNKNOWN if variable(node.name) else EMPTY, array=True)
-        keyed = any(_KEYED.match(field.text) for field in values)
+        keyed = [field for field in values if _KEYED.match(field.text)]
+        for element in keyed:
+            walker.expander.evaluated(replace(element, text=f"{node.name}{element.text.rsplit(']', 1)[0]}]"))
+        for element in values if node.name in walker.state.integers else ():
+            walker.expander.calculated(element)
         known = not node.append and not keyed and len(values) <= MOST_ELEMENTS
         walker.state.variables[node.name] = values if known else UNKNOWN
         return
     value = walker.expander.one(node.value) if node.value is not None else EMPTY
+    if node.name in walker.state.integers:
+        walker.expander.calculated(value)
     if node.index is not None:
         value = UNKNOWN
     elif node.append:
@@ -55,6 +63,9 @@ def assign(walker: Walker, name: str, value: Field, *, temporary: bool = False, 
     if listed is not None and not (told and listed.harmless(value.text)):
         kind = Kind.EXECUTE if listed.effect == "execute" else Kind.UNKNOWN
         walker.note(kind, None, name, f"{name} is set: {listed.why}")
+    if name in walker.state.integers and not array:
+        walker.expander.calculated(value)
+        value = value if value.known and _NUMBER.fullmatch(value.text) else TAME
     for _, state in walker.later:
         if array or state.variables.get(name) != value:
             state.variables[name] = UNKNOWN

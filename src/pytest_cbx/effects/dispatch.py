@@ -13,6 +13,7 @@ from pytest_cbx.effects import catalogue, outputs, readings, redirects, scripts
 from pytest_cbx.effects.facts import Sign
 from pytest_cbx.effects.grammar import Entry, compile_entry
 from pytest_cbx.effects.interpreter import Call
+from pytest_cbx.effects.loops import leaving
 from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.paths import resolve
 from pytest_cbx.effects.special import interpreter_named
@@ -29,10 +30,12 @@ DEEPEST = 8
 """Texts within texts (`bash -c`, `eval`, aliases) and functions deeper than this count as unknown."""
 
 
-def run(walker: Walker, fields: list[Field], *, operands: int = 0, direct: bool = False) -> Field:
+def run(
+    walker: Walker, fields: list[Field], *, operands: int = 0, direct: bool = False, functions: bool = True
+) -> Field:
     """Run a command. `operands`: how many assignments stood among a declaration builtin's operands.
 
-    `direct`: the shell runs it, and not a program that it runs.
+    `direct`: the shell runs it, and not a program that it runs. `functions`: those of the shell, and its aliases, count.
     """
     first = fields[0]
     if first.span is not None:
@@ -51,9 +54,13 @@ def run(walker: Walker, fields: list[Field], *, operands: int = 0, direct: bool 
         return UNKNOWN
     name = first.text
     state = walker.state
-    if state.expand_aliases and name in state.aliases and (name, -1) not in walker.active:
-        return _alias(walker, name, fields)
-    if name in state.functions:
+    if functions and state.expand_aliases and name in state.aliases and (name, -1) not in walker.active:
+        # Quotes keep an alias from counting, and so does a line or function that was read before it was defined.
+        before = state.copy()
+        with walker.maybe():
+            _alias(walker, name, fields)
+        state.merge(before)
+    if functions and name in state.functions:
         output = _function(walker, name, fields[1:])
         if name not in state.doubtful:
             return output
@@ -181,7 +188,7 @@ def _function(walker: Walker, name: str, arguments: list[Field]) -> Field:
     walker.active.append((name, walker.forks))
     walker.frames.append({})
     walker.depth += 1
-    with walker.maybe(), walker.input(walker.stdin):
+    with walker.maybe(), walker.input(walker.stdin), leaving(walker, loop=False):
         writes = redirects.apply(walker, node.redirects, name)
         output = walker.command(node.body)
     walker.depth -= 1

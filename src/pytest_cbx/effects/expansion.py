@@ -282,12 +282,19 @@ class Expander:
                 self.host.doubt(f"arithmetic evaluates the text of {name}, which sets a variable")
         for match in _ASSIGNED.finditer(text):
             name = match[1] or match[2] or match[3]
-            variables[name] = UNKNOWN if isinstance(variables.get(name), tuple) else TAME
+            self.host.assign(name, UNKNOWN if isinstance(variables.get(name), tuple) else TAME)
+
+    def calculated(self, value: Field) -> None:
+        """A value that is evaluated as arithmetic: what a comparison has, or a variable of integers is set to."""
+        self.arithmetic(value.text)
+        self.evaluated(value)
 
     def evaluated(self, value: Field) -> None:
         """Text that a builtin reads as the name of a variable with a subscript: the subscript is evaluated."""
         if "[" in value.text and _CODE.search(value.text):
             self.host.doubt("the subscript of a variable's name runs a command")
+        elif value.known and "[" in value.text:
+            self.arithmetic(value.text.partition("[")[2])
         elif value.unknown and "[" in value.text:
             self.host.doubt("the subscript of a variable's name is not known")
 

@@ -352,7 +352,8 @@ class _Reader:
     def _give(self, option: Option, value: Field | None) -> bool:
         self.parsed.options.append(Given(option, value))
         self.parsed.names.update(option.names)
-        self.parsed.quits |= option.quits
+        # Programs that stop at the first operand hand the rest on: `lua a.lua --version` runs a.lua.
+        self.parsed.quits |= option.quits and not self.parsed.operands
         if self.entry.negatable:
             self._take_back(option)
         return option.ends

@@ -19,23 +19,49 @@ if TYPE_CHECKING:
 
 _SILENT = frozenset(
     {":", "true", "false", "cd", "test", "[", "export", "unset", "set", "shopt", "mkdir", "touch", "rm", "exit", "return", "shift",
-     "sleep", "wait", "trap", "local", "declare", "readonly", "chmod", "cp", "mv", "read", "eval", "umask", "ulimit"}
+     "sleep", "wait", "trap", "local", "declare", "readonly", "chmod", "cp", "mv", "read", "eval"}
 )  # fmt: skip
-_TAME = frozenset(
-    {"date", "nproc", "id", "whoami", "hostname", "uname", "arch", "tty", "wc", "md5sum", "cksum", "logname", "expr"}
-)
-_ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{1,2}|0?[0-7]{1,3}|.)", re.DOTALL)
-_ESCAPES = {"a": "\a", "b": "\b", "e": "\x1b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\"}
+"""Programs that print nothing when they are given something to do, and not asked to tell."""
+_TELLING = ("-p", "-v", "--verbose", "-P", "-l", "-q", "-s", "-o")
+_TAME = frozenset({"nproc", "id", "whoami", "hostname", "uname", "arch", "tty", "logname"})
+_SUMS = frozenset({"wc", "md5sum", "sha1sum", "sha256sum", "cksum"})
+_ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{1,2}|[0-7]{1,3}|.)", re.DOTALL)
+_ESCAPE_OF_B = re.compile(r"\\(x[0-9a-fA-F]{1,2}|0[0-7]{0,3}|.)", re.DOTALL)
+"""Of `%b` and `echo -e`."""
+_ESCAPES = {
+    "a": "\a",
+    "b": "\b",
+    "e": "\x1b",
+    "E": "\x1b",
+    "f": "\f",
+    "n": "\n",
+    "r": "\r",
+    "t": "\t",
+    "v": "\v",
+    "\\": "\\",
+}
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)")
+_UNCLEAR = re.compile(r"""\\[uUc'"?1-7]""")
+"""Escapes that differ between the two, end the output, or depend on the locale."""
 
 
 def known_output(call: Call) -> Field:
     """The text that the program prints, as far as it follows from its words and its known input."""
     if call.name in _SILENT and not call.parsed.problems:
-        return EMPTY
-    if call.name in _TAME:
+        return UNKNOWN if _tells(call) else EMPTY
+    if call.name in _TAME or (call.name in _SUMS and not call.parsed.operands):
         return TAME
     printer = _PRINTERS.get(call.name) or LISTERS.get(call.name)
     return printer(call) if printer else UNKNOWN
+
+
+def _tells(call: Call) -> bool:
+    """Whether a silent program prints after all: `cd -`, `set` alone, `trap -p`, `mkdir -v`."""
+    words = [word.text for word in call.fields]
+    if call.name == "cd":
+        return "-" in words or "CDPATH" in call.host.state.variables
+    alone = call.name in ("export", "set", "shopt", "trap", "declare", "local", "readonly") and not call.assigned
+    return (alone and not words) or call.given(*_TELLING) or not all(word.known for word in call.fields[:1])
 
 
 _DECODERS: dict[str, tuple[str, ...]] = {
@@ -73,12 +99,22 @@ def traced(call: Call, output: Field, *, fetched: bool) -> Field:
     return replace(output, origin=replace(origin, split=False))
 
 
+def _decoded(text: str, *, b: bool) -> str | None:
+    """The text with its escapes replaced, as in the format of printf or (`b`) as `%b` does; None where that is not clear."""
+    plain = text.replace("\\\\", "")
+    if _UNCLEAR.search(plain if b else re.sub(r"""\\[1-7'"?]""", "", plain)):
+        return None
+    return (_ESCAPE_OF_B if b else _ESCAPE).sub(_decode, text)
+
+
 def _decode(found: re.Match[str]) -> str:
     code = found.group(1)
     if code[0] == "x" and len(code) > 1:
         return chr(int(code[1:], 16))
     if code[0] in "01234567":
         return chr(int(code, 8) & 0xFF)
+    if code in ("'", '"', "?"):
+        return code
     return _ESCAPES.get(code, f"\\{code}")
 
 
@@ -97,8 +133,8 @@ def _echo(call: Call) -> Field:
         return text
     if not text.known or text.many:
         return UNKNOWN
-    printed = _ESCAPE.sub(_decode, text.text) if escapes else text.text
-    return Field(printed + "\n" * newline)
+    printed = _decoded(text.text, b=True) if escapes else text.text
+    return UNKNOWN if printed is None else Field(printed + "\n" * newline)
 
 
 def _printf(call: Call) -> Field:
@@ -119,11 +155,16 @@ def printed(words: Sequence[Field]) -> Field:
     out = ""
     while True:
         for piece in pieces:
+            made: str | None = "%" if piece == "%%" else ""
             if piece in ("%s", "%d", "%b"):
-                argument = arguments.pop(0) if arguments else ""
-                out += _ESCAPE.sub(_decode, argument) if piece == "%b" else argument
-            else:
-                out += "%" if piece == "%%" else _ESCAPE.sub(_decode, piece)
+                argument = arguments.pop(0) if arguments else "" if piece != "%d" else "0"
+                number = _NUMBER.fullmatch(argument)
+                made = _decoded(argument, b=True) if piece == "%b" else argument if piece == "%s" or number else None
+            elif piece != "%%":
+                made = _decoded(piece, b=False)
+            if made is None:
+                return UNKNOWN
+            out += made
         if not arguments or not slots or len(out) > 10_000:
             return Field(out)
 
@@ -203,8 +244,24 @@ def _which(call: Call) -> Field:
     return Field(f"/usr/bin/{words[0].text}\n") if describes else UNKNOWN
 
 
+def _date(call: Call) -> Field:
+    """A date holds neither slashes nor blanks, unless its format has them."""
+    forms = [word for word in call.parsed.operands if word.text.startswith("+") or word.unknown]
+    tame = all(form.known and re.fullmatch(r"\+[%\w][%\w.:,+=@^#-]*", form.text) for form in forms)
+    return TAME if tame and not re.search("%[DcnrtxX]", "".join(form.text for form in forms)) else UNKNOWN_MANY
+
+
+def _expr(call: Call) -> Field:
+    """A number, where only numbers are added, multiplied and compared."""
+    words = call.fields
+    plain = all(
+        word.unknown or _NUMBER.fullmatch(word.text) or word.text in ("+", "-", "*", "/", "%") for word in words
+    )
+    return TAME if plain and len(words) > 2 else UNKNOWN_MANY
+
+
 _PRINTERS: dict[str, Callable[[Call], Field]] = {
     "echo": _echo, "printf": _printf, "pwd": _pwd, "basename": _basename, "dirname": _dirname, "realpath": _realpath,
     "cat": _cat, "tee": lambda call: call.host.stdin, "base64": _base64, "seq": _seq, "which": _which,
-    "command": _which, "type": _which,
+    "command": _which, "type": _which, "date": _date, "expr": _expr,
 }  # fmt: skip

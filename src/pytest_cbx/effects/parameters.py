@@ -141,6 +141,8 @@ def _base(expander: Expander, node: Parameter) -> list[Field]:
     host = expander.host
     if node.indirect:
         name = value_of(expander, node.name)
+        if name.known:
+            expander.evaluated(name)
         if node.operator or node.index is not None or not (name.known and _NAME.fullmatch(name.text)):
             return [UNKNOWN_MANY]
         return [value_of(expander, name.text)]
@@ -226,6 +228,8 @@ def _conditional(expander: Expander, node: Parameter, value: Field, argument: Fi
         return EMPTY if empty else argument
     result = argument if empty else _if_empty(value, argument.text if argument.known else None)
     if operator[-1] == "=":
+        if node.name in state.integers:
+            expander.calculated(argument)
         if node.index is None and not node.indirect:
             expander.host.assign(node.name, result)
         else:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pytest_cbx.effects import dispatch
+from pytest_cbx.effects.loops import leaving
 from pytest_cbx.effects.state import listed
 from pytest_cbx.effects.values import UNKNOWN, Field
 
@@ -60,7 +61,8 @@ def _source(walker: Walker, file: Field, text: str, by: str, arguments: tuple[Fi
     positional, ended = walker.state.positional, walker.state.ended
     walker.state.variables["BASH_SOURCE"] = (file,)
     walker.state.positional = arguments
-    output = dispatch.run_text(walker, Field(text), by, isolated=False)
+    with leaving(walker, loop=False):
+        output = dispatch.run_text(walker, Field(text), by, isolated=False)
     walker.restore(saved)
     # `return` in the file ends the file only; its `set --` counts when it was given no arguments of its own.
     walker.state.ended = ended

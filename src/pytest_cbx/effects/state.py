@@ -15,6 +15,8 @@ NUMBERS = frozenset(
 )  # fmt: skip
 """Parameters that hold numbers."""
 
+_COUNTERS = frozenset({"RANDOM", "SRANDOM", "OPTIND", "HISTCMD"})
+"""Parameters of bash that evaluate what they are set to."""
 
 MOST_ELEMENTS = 200
 """Longer arrays and lists of positional parameters are given up as unknown: they could be doubled again and again."""
@@ -42,6 +44,10 @@ class State:
     doubtful: set[str] = field(default_factory=set)
     """Functions that may or may not be defined."""
     functions_exported: bool = False
+    integers: set[str] = field(default_factory=lambda: set(_COUNTERS))
+    """Variables whose values are evaluated as arithmetic when they are set (`declare -i`)."""
+    last_in_shell: bool = False
+    """The last command of a pipeline runs in this shell (`shopt -s lastpipe`)."""
     ended: bool = False
     """The shell, function or loop was left (`exit`, `return`, `break`)."""
 
@@ -59,7 +65,8 @@ class State:
         return State(
             variables=dict(self.variables), cwd=self.cwd, functions=dict(self.functions), aliases=dict(self.aliases),
             expand_aliases=self.expand_aliases, positional=self.positional, exported=set(self.exported),
-            doubtful=set(self.doubtful), functions_exported=self.functions_exported, ended=self.ended,
+            doubtful=set(self.doubtful), functions_exported=self.functions_exported, integers=set(self.integers),
+            last_in_shell=self.last_in_shell, ended=self.ended,
         )  # fmt: skip
 
     def process(self, positional: tuple[Field, ...] | None = ()) -> State:
@@ -72,6 +79,7 @@ class State:
         else:
             child.functions, child.doubtful = {}, set()
         child.aliases, child.expand_aliases = {}, False
+        child.integers, child.last_in_shell = set(_COUNTERS), False
         child.positional, child.ended = positional, False
         return child
 
@@ -101,6 +109,8 @@ class State:
         self.aliases = {**other.aliases, **self.aliases}
         self.expand_aliases |= other.expand_aliases
         self.functions_exported |= other.functions_exported
+        self.integers |= other.integers
+        self.last_in_shell |= other.last_in_shell
 
     def same_as(self, other: State) -> bool:
         """Whether nothing that expansions use differs."""

@@ -12,12 +12,13 @@ from pytest_cbx.effects.facts import Sign
 from pytest_cbx.effects.file_tests import files_tested
 from pytest_cbx.effects.grammar import Entry
 from pytest_cbx.effects.listings import together
+from pytest_cbx.effects.loops import MOST_ROUNDS, Left, loop, loop_over
 from pytest_cbx.effects.model import Kind, Place
 from pytest_cbx.effects.paths import Context, resolve
 from pytest_cbx.effects.record import Record
 from pytest_cbx.effects.seen import file_text
 from pytest_cbx.effects.state import State
-from pytest_cbx.effects.values import EMPTY, TAME, UNKNOWN, UNKNOWN_MANY, Field, Variable
+from pytest_cbx.effects.values import EMPTY, UNKNOWN, UNKNOWN_MANY, Field, Variable
 from pytest_cbx.shell.both import Reading
 from pytest_cbx.shell.nodes import (
     AndOr,
@@ -45,9 +46,6 @@ from pytest_cbx.shell.nodes import (
 MOST_STEPS = 4_000
 """Commands walked for one text, loops and functions unrolled. Beyond it the rest counts as unknown."""
 
-MOST_ROUNDS = 8
-"""A loop over at most this many known words is walked once for each."""
-
 _NUMERIC = frozenset({"-eq", "-ne", "-lt", "-le", "-gt", "-ge"})
 
 
@@ -71,6 +69,8 @@ class Walker:
         self.frames: list[dict[str, Variable | None]] = []
         """For each running function the outer values of its local variables."""
         self.depth = 0
+        self.left: list[Left] = []
+        """Where the loop or function that is walked was left so far."""
         self._maybe = 0
         self.forks = 0
         self.later: list[tuple[Field, State]] = []
@@ -109,10 +109,10 @@ class Walker:
         """Note that something unknown may run here."""
         self.record.effect(Kind.UNKNOWN, None, program, reason)
 
-    def run(self, fields: list[Field]) -> Field:
-        """Run a command given by its words; gives its output as far as known."""
+    def run(self, fields: list[Field], *, functions: bool = True) -> Field:
+        """Run a command given by its words; gives its output as far as known. `functions`: those of the shell count."""
         word = self.record.word
-        output = dispatch.run(self, fields)
+        output = dispatch.run(self, fields, functions=functions)
         self.record.word = word
         return output
 
@@ -145,11 +145,12 @@ class Walker:
     def fork(self, state: State | None = None) -> Iterator[None]:
         """What is walked inside has its own copy of the state."""
         saved, self.state = self.state, state or self.state.copy()
+        left, self.left = self.left, []
         self.forks += 1
         try:
             yield
         finally:
-            self.state = saved
+            self.state, self.left = saved, left
             self.forks -= 1
 
     @contextmanager
@@ -239,6 +240,7 @@ class Walker:
             case Coprocess():
                 with self.fork():
                     self.command(node.body)
+                self.assign(node.name or "COPROC", UNKNOWN)
                 return EMPTY
             case Unreadable():
                 self.record.readable = False
@@ -265,12 +267,12 @@ class Walker:
             case If():
                 output = self._if(node)
             case Loop():
-                output = self._loop(node.body, node.condition)
+                output = loop(self, node.body, node.condition)
             case For():
-                output = self._for(node)
+                output = loop_over(self, node)
             case ArithmeticFor():
                 self.expander.arithmetic(node.text, node.parts)
-                output = self._loop(node.body)
+                output = loop(self, node.body)
             case Case():
                 output = self._case(node)
             case Conditional():
@@ -286,6 +288,9 @@ class Walker:
         for command in node.commands:
             with self.fork(), self.input(output):
                 output = self.command(command)
+                last = self.state
+        if self.state.last_in_shell:
+            self.state.merge(last)
         return output
 
     def _and_or(self, node: AndOr) -> Field:
@@ -347,73 +352,23 @@ class Walker:
             self.state.merge(end)
         return UNKNOWN
 
-    def _branches(self, bodies: Sequence[Script | None]) -> None:
-        """Walk alternatives, each from the same state; None is an alternative in which nothing happens."""
-        start = self.state
-        ends: list[State] = []
-        with self.maybe():
-            for body in bodies:
-                self.state = start.copy()
-                if body is not None:
-                    self.script(body)
-                ends.append(self.state)
-        self.state = ends[0]
-        for end in ends[1:]:
-            self.state.merge(end)
-
     def _case(self, node: Case) -> Field:
         self.expander.one(node.subject)
         for clause in node.clauses:
             for pattern in clause.patterns:
                 self.expander.one(pattern)
-        self._branches([*(clause.body for clause in node.clauses), None])
-        return UNKNOWN
-
-    def _loop(self, body: Script, condition: Script | None = None) -> Field:
-        """Walk a loop until another round would know nothing more."""
-        if condition is not None:
-            self.script(condition)
+        ends = [self.state]
         with self.maybe():
-            for _ in range(3):
-                before = self.state.copy()
-                self.script(body)
-                if condition is not None:
-                    self.script(condition)
-                self.state.ended = before.ended
-                self.state.merge(before)
-                if self.state.same_as(before):
-                    break
-            else:
-                for name in self.state.variables.keys() - {"IFS", "HOME"}:
-                    self.state.variables[name] = UNKNOWN
-                self.state.cwd, self.state.positional = UNKNOWN, None
-                self.script(body)
+            for index, clause in enumerate(node.clauses):
+                self.state = ends[0].copy()
+                if index and node.clauses[index - 1].terminator != ";;":
+                    # `;&` and `;;&` go on here with what the clause before has set.
+                    self.state.merge(ends[-1])
+                self.script(clause.body)
+                ends.append(self.state)
+        for end in ends[:-1]:
+            self.state.merge(end)
         return UNKNOWN
-
-    def _for(self, node: For) -> Field:
-        if node.words is None:
-            values = [UNKNOWN_MANY] if self.state.positional is None else list(self.state.positional)
-        else:
-            values = self.expander.words(node.words)
-        if node.select or len(values) > MOST_ROUNDS:
-            for value in values[MOST_ROUNDS:]:
-                if not value.known and value.text.startswith("-"):
-                    self.doubt("a loop over words that are not known beforehand")
-            self.assign(node.variable, UNKNOWN if any(not value.known for value in values) else _joined(values))
-            return self._loop(node.body)
-        start = self.state.copy()
-        ended = start.ended
-        outputs: list[Field] = []
-        with self.maybe():
-            for value in values:
-                before = self.state.copy()
-                self.assign(node.variable, value.single())
-                outputs.append(self.script(node.body))
-                self.state.ended = ended
-                if value.many:
-                    self._loop(node.body)
-                    self.state.merge(before)
-        return together(outputs) if outputs and not any(value.many for value in values) else UNKNOWN
 
     def _test(self, words: Sequence[Word]) -> None:
         values = [self.expander.one(word) for word in words]
@@ -459,6 +414,8 @@ class Walker:
         for assignment in node.operands_assigned:
             if fields[0].text in ("local", "declare", "typeset"):
                 self.localise(assignment.name)
+            if any(field.text.startswith("-") and "i" in field.text for field in fields[1:]):
+                self.state.integers.add(assignment.name)
             assignments.apply(self, assignment, exported=fields[0].text == "export")
         return dispatch.run(self, fields, operands=len(node.operands_assigned), direct=True)
 
@@ -478,18 +435,6 @@ class Walker:
     def assign(self, name: str, value: Field, *, temporary: bool = False, array: bool = False) -> None:
         """Set a variable. Those that change what runs are an effect. `temporary`: programs get it too."""
         assignments.assign(self, name, value, temporary=temporary, array=array)
-
-
-def _joined(values: list[Field]) -> Field:
-    """One of several known words."""
-    return (
-        TAME
-        if all(
-            "/" not in value.text and not value.text.startswith("-") and value.text not in ("", "..")
-            for value in values
-        )
-        else UNKNOWN
-    )
 
 
 def _text(word: Word) -> str:

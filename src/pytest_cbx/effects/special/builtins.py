@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from pytest_cbx.effects import loops
 from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.paths import join
 from pytest_cbx.effects.scripts import run_script
@@ -130,12 +131,7 @@ def command(call: Call) -> None:
     operands = call.parsed.operands
     if not operands or call.given("-v", "-V"):
         return
-    state = call.host.state
-    saved = state.functions
-    state.functions = {}
-    call.output = call.host.run(operands)
-    if call.host.state is state:
-        state.functions = {**saved, **state.functions}
+    call.output = call.host.run(operands, functions=False)
 
 
 def alias(call: Call) -> None:
@@ -155,10 +151,12 @@ def unalias(call: Call) -> None:
 
 
 def shopt(call: Call) -> None:
-    """`shopt -s expand_aliases` matters; the other options change no effects that are claimed here."""
+    """`shopt -s expand_aliases lastpipe` matters; the other options change no effects that are claimed here."""
     names = {operand.text for operand in call.parsed.operands}
-    if call.given("-s") and ("expand_aliases" in names or any(not operand.known for operand in call.parsed.operands)):
-        call.host.state.expand_aliases = True
+    unknown = any(not operand.known for operand in call.parsed.operands)
+    if call.given("-s"):
+        call.host.state.expand_aliases |= unknown or "expand_aliases" in names
+        call.host.state.last_in_shell |= unknown or "lastpipe" in names
 
 
 def set_(call: Call) -> None:
@@ -193,7 +191,13 @@ def shift(call: Call) -> None:
 
 def leave(call: Call) -> None:
     """`exit`, `return`, `break`, `continue`."""
-    call.host.state.ended = True
+    if call.name in ("break", "continue"):
+        count = call.fields[0].text if call.fields else "1"
+        loops.leave(call.host, levels=int(count) if count.isdecimal() else loops.EVERY_LEVEL)
+    elif call.name == "return":
+        loops.leave(call.host, levels=0)
+    else:
+        call.host.state.ended = True
 
 
 def enable(call: Call) -> None:
