@@ -15,41 +15,23 @@ if TYPE_CHECKING:
 COMMAND_MODE = "cmake-command-mode"
 """The entry of `cmake -E`: its first operand chooses a command."""
 
-_CACHE = ("tree:autom4te.cache",)
-_AUXILIARY = tuple(
-    f"{directory}{name}"
-    for directory in ("", "build-aux/", "config/")
-    for name in (
-        "ar-lib", "compile", "config.guess", "config.sub", "depcomp", "install-sh", "ltmain.sh", "mdate-sh", "missing", "py-compile",
-        "tap-driver.sh", "test-driver", "texinfo.tex", "ylwrap",
-    )
-)  # fmt: skip
-_AUTOMAKE = ("glob:**/Makefile.in", *_AUXILIARY, "INSTALL", "COPYING", *_CACHE)
-_LIBTOOL = (*_AUXILIARY, "glob:m4/*.m4", "aclocal.m4")
-_GETTEXT = (
-    "tree:po",
-    "tree:m4",
-    "tree:intl",
-    "ABOUT-NLS",
-    "config.rpath",
-    "build-aux/config.rpath",
-    "glob:Makefile.am*",
-    "glob:configure.ac*",
-)
+_ROOT = ("children:.", "tree:build-aux")
+"""Scripts that it copies beside `configure.ac`, or where `AC_CONFIG_AUX_DIR` says."""
+
 _WRITTEN: dict[str, tuple[str, ...]] = {
-    "autoconf": ("glob:configure*", *_CACHE),
-    "autoheader": ("glob:**/*.in", "glob:**/*.in~", *_CACHE),
-    "aclocal": ("aclocal.m4", *_CACHE),
-    "automake": _AUTOMAKE,
-    "autoscan": ("autoscan.log", "configure.scan", *_CACHE),
-    "autoupdate": ("glob:configure.*", *_CACHE),
-    "autopoint": _GETTEXT,
-    "gettextize": _GETTEXT,
-    "intltoolize": ("glob:intltool-*", "tree:po", *_CACHE),
-    "libtoolize": _LIBTOOL,
-    "glibtoolize": _LIBTOOL,
-    "autom4te": _CACHE,
-    "autoreconf": (*_AUTOMAKE, *_LIBTOOL, *_GETTEXT, "glob:configure*", "glob:**/*.in", "glob:**/*.in~"),
+    "autoconf": ("glob:configure*", "tree:autom4te.cache"),
+    "autoheader": ("glob:**/*.in*", "tree:autom4te.cache"),
+    "aclocal": ("glob:aclocal.m4*", "tree:autom4te.cache"),
+    "automake": (*_ROOT, "glob:**/Makefile.in", "tree:autom4te.cache"),
+    "autoscan": ("autoscan.log", "configure.scan", "tree:autom4te.cache"),
+    "autoupdate": ("glob:configure.*", "tree:autom4te.cache"),
+    "autopoint": (*_ROOT, "tree:po", "tree:m4"),
+    "gettextize": (*_ROOT, "tree:po", "tree:m4"),
+    "intltoolize": (*_ROOT, "tree:po"),
+    "libtoolize": (*_ROOT, "tree:m4"),
+    "glibtoolize": (*_ROOT, "tree:m4"),
+    "autom4te": ("tree:autom4te.cache",),
+    "autoreconf": (*_ROOT, "glob:**/*.in*", "tree:autom4te.cache", "tree:m4"),
 }
 
 

@@ -60,9 +60,8 @@ def sql_file(call: Call) -> None:
         call.touch(Kind.CREATE, file, why="makes an empty one where there is none")
         return
     drops = any(_DROPS.search(text.text) for text in texts)
-    call.touch(Kind.DESTROY if drops else Kind.WRITE, file)
-    for suffix in (".wal",) if call.name == "duckdb" else ("-journal", "-wal", "-shm"):
-        call.touch(Kind.WRITE, Field(file.text + suffix, file.shape), why="its journal")
+    kind = Kind.DESTROY if drops else Kind.WRITE
+    call.touch(kind, Field(f"{file.text}*", file.shape), "glob", "with its journal")
 
 
 def sql_server(call: Call) -> None:
