@@ -157,10 +157,10 @@ EXACT: list[tuple[str, list[str]]] = [
     # what is printed
     ("eval \"echo a$(printf '\\u003b')rm b\"", ["execute"]),
     ("eval \"$(printf 'echo \" \\\"; rm b #\"')\"", ["delete b"]),
-    ("sort $(date +-oout) in", ["cache ?", "execute", "read in", "unknown", "write ?"]),
+    ("sort $(date +-oout) in", ["cache ?", "execute", "read ?", "read in", "write ?"]),
     ("cat $(date +%Y)", ["read *"]),
     ("cat $(expr 1 + 1)", ["read *"]),
-    ("sort $(expr x-oout : 'x\\(.*\\)')", ["cache ?", "execute", "unknown", "write ?"]),
+    ("sort $(expr x-oout : 'x\\(.*\\)')", ["cache ?", "execute", "read ?", "write ?"]),
     ("x=$(umask); ${x:+rm} a", ["unknown"]),
     ("rm() { :; }; nohup rm -rf d", ["destroy d/**"]),
     ("rm() { :; }; exec rm -rf d", ["destroy d/**"]),
