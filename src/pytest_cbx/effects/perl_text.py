@@ -132,6 +132,9 @@ class _Reader:
             raise Refused
         if operator == "-" and following == ">":
             raise Refused
+        # Where a value is expected these begin a name (`%x`, `*x`), a list of files (`<…>`) or a match (`?…?`).
+        if operator[0] in "%*<?" and operator not in ("<STDIN>", "<>") and self.before not in ("value", ")", "]"):
+            raise Refused
         if operator == "<" and re.match(r"<\s*[<\"'~A-Za-z]", self.text[self.position :]):
             raise Refused
         self.position = found.end()

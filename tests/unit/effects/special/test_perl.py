@@ -103,6 +103,11 @@ $x->()
 "system"->("x")
 sub x {1}
 1 %system("x")
+% , / system("x"); /
+* , / system("x"); /
+print < ' >; system("x") #'
+print <= ' >; system("x") #'
+print ? ' ?; system("x") #'
 $x =~ system("x")
 print 1 <system("x")
 @ARGV=("x")
