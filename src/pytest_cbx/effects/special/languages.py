@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_cbx.effects import dispatch
 from pytest_cbx.effects.catalogue import is_listed
+from pytest_cbx.effects.hints import BYTECODE, hints
 from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.snippets import imported, javascript_prints, python_touches
 from pytest_cbx.effects.values import UNKNOWN, Field
@@ -50,6 +51,7 @@ def _code(call: Call, text: Field | None) -> None:
     touches = python_touches(text.text) if text is not None and text.known else None
     if touches is None or text is None or _shadowed(call, text.text):
         call.effect(Kind.EXECUTE, "runs program text that is not analysed", text)
+        hint(call, "python", text.text if text is not None and text.known else None)
         return
     for kind, path, scope in touches:
         call.touch(kind, Field(path), scope, "the program opens it" if kind is not Kind.READ else "")
@@ -70,6 +72,7 @@ def _module(call: Call, module: Field, arguments: list[Field]) -> None:
     name = MODULES.get(module.text) if module.known else None
     if name is None or not is_listed(name):
         call.effect(Kind.EXECUTE, f"runs the module {module.text or 'that is not known beforehand'}")
+        hint(call, "python", f"import {module.text}")
         return
     call.output = dispatch.program(call.host, name, arguments)
 
@@ -77,6 +80,17 @@ def _module(call: Call, module: Field, arguments: list[Field]) -> None:
 def _script(call: Call, file: Field) -> None:
     call.touch(Kind.READ, file)
     call.effect(Kind.EXECUTE, f"the text of {file.text or 'the script'} is not seen")
+    name = call.entry.name if call.entry.name in ("node", "ruby") else "python"
+    hint(call, name, call.host.file_text(file, call.base, call.name))
+
+
+def hint(call: Call, language: str, text: str | None) -> None:
+    """What a text that is not followed plainly names, beside its being able to do anything."""
+    quiet = call.given("-B") or call.exported("PYTHONDONTWRITEBYTECODE") is not None
+    for found in hints(language, text or ""):
+        if found is not BYTECODE or not quiet:
+            kind, path, scope = found
+            call.touch(kind, path, scope, "its text names it")
 
 
 def language(call: Call) -> None:
@@ -85,6 +99,7 @@ def language(call: Call) -> None:
     if program is not None and call.entry.name == "node":
         if not program.known or not javascript_prints(program.text):
             call.effect(Kind.EXECUTE, "runs program text that is not analysed", program)
+            hint(call, "node", program.text if program.known else None)
         return
     if any(option.option.rules for option in call.parsed.options):
         for operand in call.parsed.operands:

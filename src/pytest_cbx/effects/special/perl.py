@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.perl_text import only_prints
+from pytest_cbx.effects.special.languages import hint
 from pytest_cbx.effects.special.sed import backup
 from pytest_cbx.effects.values import UNKNOWN, Field
 
@@ -49,6 +50,7 @@ def perl(call: Call) -> None:
             return
         call.touch(Kind.READ, operands[0])
         call.effect(Kind.EXECUTE, f"the text of {operands[0].text or 'the script'} is not seen")
+        hint(call, "perl", call.host.file_text(operands[0], call.base, call.name))
         return
     program = "\n".join(text.text for text in found.programs)
     if "n" in found.letters or "p" in found.letters or "<>" in program:
@@ -57,6 +59,7 @@ def perl(call: Call) -> None:
         call.effect(Kind.EXECUTE, found.refused)
     elif not all(text.known for text in found.programs) or not only_prints(program):
         call.effect(Kind.EXECUTE, "runs program text that is not followed")
+        hint(call, "perl", program if all(text.known for text in found.programs) else None)
 
 
 def _files(call: Call, operands: Sequence[Field], suffix: Field | None) -> None:
