@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 SYSTEM_DIRECTORIES = frozenset({"/bin", "/usr/bin", "/usr/local/bin", "/sbin", "/usr/sbin", "/usr/local/sbin"})
 """Programs in these are what their names say. Any other path is a program of someone's own."""
 
+GNU_FAMILIES = frozenset({"basics", "files", "text"})
+GNU_OTHERS = frozenset({"egrep", "env", "fgrep", "grep", "kill", "nice", "nohup", "stdbuf", "timeout", "users", "who", "xargs"})
+"""Families of the catalogue and programs that carry a `g` before their names where others have these (Homebrew, the BSDs)."""
+
 DEEPEST = 8
 """Texts within texts (`bash -c`, `eval`, aliases) and functions deeper than this count as unknown."""
 
@@ -94,6 +98,8 @@ def program(walker: Walker, name: str, arguments: list[Field], *, operands: int 
     spec = catalogue.program(name)
     if name.startswith("git-") and _is_git_command(name):
         return program(walker, "git", [Field(name[4:]), *arguments], searched=searched)
+    if spec is None and name[:1] == "g" and _is_gnu(name[1:]):
+        return program(walker, name[1:], arguments, searched=searched)
     reason = catalogue.unclassifiable().get(name) if spec is None else None
     walker.program(name, known=spec is not None or reason is not None, searched=searched)
     if spec is None:
@@ -101,6 +107,10 @@ def program(walker: Walker, name: str, arguments: list[Field], *, operands: int 
         walker.doubt(_unlisted(name, reason), name)
         return UNKNOWN
     return entry(walker, name, arguments, compile_entry(spec), operands=operands)
+
+
+def _is_gnu(name: str) -> bool:
+    return name in GNU_OTHERS or catalogue.family_of(name) in GNU_FAMILIES
 
 
 def _unlisted(name: str, reason: str | None) -> str:
