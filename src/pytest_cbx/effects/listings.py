@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_cbx.effects.found import ANYTHING, Search, covering, name_test, path_test
+from pytest_cbx.effects.revisions import revisions
 from pytest_cbx.effects.values import EMPTY, UNKNOWN, UNKNOWN_MANY, Field, Shape, as_pattern, concat
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _of_files(operand: Field) -> bool:
 
 
 def _git(call: Call) -> Field:
-    """`git ls-files`, `git diff --name-only`, `git grep -l`: paths below the working directory."""
+    """`git ls-files`, `git diff --name-only`, `git grep -l`: paths below the working directory; names of revisions."""
     command = call.path[-1] if call.path else ""
     prints = (
         (command == "ls-files" and not call.given("-s", "--stage", "-t", "--debug", "--format"))
@@ -63,7 +64,7 @@ def _git(call: Call) -> Field:
         or (command == "grep" and call.given("-l", "--files-with-matches", "--name-only"))
     )
     if not prints:
-        return UNKNOWN
+        return revisions(call, command) or UNKNOWN
     operands = call.parsed.operands if command == "ls-files" else []
     if not operands or not all(operand.known for operand in operands):
         return Field("./**", Shape.PATTERN, True)

@@ -54,6 +54,38 @@ def test_printed_names_are_no_known_text_for_a_shell() -> None:
 
 
 @pytest.mark.parametrize(
+    "command",
+    [
+        "git diff $(git merge-base main HEAD)",
+        'git log "$(git describe --tags --abbrev=0)..HEAD"',
+        "git log --format=%H | while read h; do git show -s $h; done",
+        "for b in $(git branch --format='%(refname:short)'); do git log -1 $b; done",
+        "git tag | tail -1 | xargs git show",
+        "git log origin/$(git rev-parse --abbrev-ref HEAD)",
+    ],
+)
+def test_names_of_revisions_are_no_options(command: str) -> None:
+    assert {effect.split()[0] for effect in compact_of(command)} == {"read"}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "git diff $(git config x.y)",
+        "git diff $(git log -1 --format=%s)",
+        "git diff $(git rev-parse -- -x)",
+        'git diff $(git rev-parse "$x")',
+        "git diff $(git describe --dirty=' --output=x')",
+        "git diff $(git log -1 --format=--output=%H)",
+        "git diff $(git log -1 -p --format=%H)",
+        "git diff $(git branch)",
+    ],
+)
+def test_other_things_that_git_prints_may_be_options(command: str) -> None:
+    assert "unknown" in compact_of(command)
+
+
+@pytest.mark.parametrize(
     ("patterns", "expected"),
     [
         (["src/**/*.c", "src/**/*.h"], "src/**"),
