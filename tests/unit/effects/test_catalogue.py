@@ -95,6 +95,14 @@ def test_an_unclassifiable_program_is_unknown_with_its_reason() -> None:
     assert effects_of("meld a").programs[0].known
 
 
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [("grm -r d", ["destroy d/**"]), ("gsort -o b a", ["write b", "read a"]), ("gfrob a", ["unknown"])],
+)
+def test_gnu_programs_have_a_g_elsewhere(command: str, expected: list[str]) -> None:
+    assert compact_of(command) == expected
+
+
 def test_no_program_is_both_classified_and_not() -> None:
     assert not names() & unclassifiable().keys()
     assert all(reason and not reason.endswith(".") for reason in unclassifiable().values())
