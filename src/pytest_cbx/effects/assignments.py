@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,13 @@ from pytest_cbx.effects.facts import Assigned
 from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.state import MOST_ELEMENTS
 from pytest_cbx.effects.values import EMPTY, TAME, UNKNOWN, Field, Shape, concat
-from pytest_cbx.shell.nodes import Assignment
+from pytest_cbx.shell.nodes import Assignment, Simple
+from pytest_cbx.shell.simple import DECLARATIONS
 
 if TYPE_CHECKING:
     from pytest_cbx.effects.walker import Walker
 
+_CHANGES_CASE = re.compile(r"-\w*[luc]")
 _KEYED = re.compile(r"\[.*\]\+?=", re.DOTALL)
 _NUMBER = re.compile(r"0|[1-9][0-9]*")
 
@@ -56,8 +59,18 @@ def _apply(walker: Walker, node: Assignment, *, exported: bool) -> None:
     walker.assign(node.name, value, temporary=exported)
 
 
+def note_attributes(walker: Walker, fields: Sequence[Field], node: Simple) -> None:
+    """Note which variables a declaration gives an attribute that changes the case of their values."""
+    if fields[0].text not in DECLARATIONS or not any(_CHANGES_CASE.match(field.text) for field in fields[1:]):
+        return
+    walker.transformed.update(assignment.name for assignment in node.operands_assigned)
+    walker.transformed.update(field.text for field in fields[1:] if field.known and field.text.isidentifier())
+
+
 def assign(walker: Walker, name: str, value: Field, *, temporary: bool = False, array: bool = False) -> None:
     """Set a variable. Those that change what runs are an effect. `temporary`: programs get it too."""
+    if name in walker.transformed:
+        value = UNKNOWN
     listed = variable(name)
     told = value.known or (value.shape is Shape.PATTERN and "[" not in value.text)
     if listed is not None and not (told and listed.harmless(value.text)):

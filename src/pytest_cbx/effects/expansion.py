@@ -99,6 +99,11 @@ class Expander:
             if self._spent > MOST_FIELDS:
                 self.host.doubt("the script has more words than can be followed")
                 return [*fields[:1], UNKNOWN_MANY]
+            parts = word.parts
+            if len(parts) == 1 and type(parts[0]) is Literal:
+                fields.append(Field(parts[0].text, Shape.KNOWN, False, word.span if own else None))
+                self._spent += 1
+                continue
             found = self.word(word)
             self._spent += len(found)
             fields.extend([field.at(word.span) for field in found] if own else found)

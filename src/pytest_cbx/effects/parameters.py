@@ -155,7 +155,8 @@ def _base(expander: Expander, node: Parameter) -> list[Field]:
     expander.evaluated(Field(f"{node.name}[{index.text}]", index.shape))
     value = host.state.variables.get(node.name)
     if index.text in ("@", "*") and index.known:
-        return list(value) if isinstance(value, tuple) else [UNKNOWN_MANY if value is None else value]
+        # One that is not known may be an array.
+        return list(value) if isinstance(value, tuple) else [UNKNOWN_MANY if value is None or value.unknown else value]
     number = _NUMBER.fullmatch(index.text) if index.known else None
     if isinstance(value, tuple) and number is not None and int(number[1]) >= 0:
         place = int(number[1])

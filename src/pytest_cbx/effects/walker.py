@@ -68,6 +68,8 @@ class Walker:
         """Functions that run, each with the number of forks around it."""
         self.frames: list[dict[str, Variable | None]] = []
         """For each running function the outer values of its local variables."""
+        self.transformed: set[str] = set()
+        """Variables with an attribute that changes what is assigned to them (`declare -l`, `-u`)."""
         self.depth = 0
         self.left: list[Left] = []
         """Where the loop or function that is walked was left so far."""
@@ -402,15 +404,17 @@ class Walker:
             else:
                 saved = self.state.variables, self.state.exported
                 self.state.variables, self.state.exported = dict(saved[0]), set(saved[1])
+                # Bash opens the redirects' files before it looks at the assignments.
+                writes = redirects.apply(self, node.redirects, name)
                 for assignment in node.assignments:
                     assignments.apply(self, assignment, exported=True)
-                writes = redirects.apply(self, node.redirects, name)
                 output = self._run(fields, node)
                 self.restore({assignment.name: saved[0].get(assignment.name) for assignment in node.assignments})
                 self.state.exported = saved[1]
         return EMPTY if writes else output
 
     def _run(self, fields: list[Field], node: Simple) -> Field:
+        assignments.note_attributes(self, fields, node)
         for assignment in node.operands_assigned:
             if fields[0].text in ("local", "declare", "typeset"):
                 self.localise(assignment.name)
