@@ -21,9 +21,11 @@ def patch(call: Call) -> None:
         call.touch(Kind.READ, file)
     for operand in operands[2:]:
         call.doubt(f"more operands than the catalogue lists: {operand.text}")
-    if call.given("--dry-run"):
-        return
     output = call.value("-o")
+    if call.given("--dry-run"):
+        if output is not None:
+            call.touch(Kind.WRITE, output, why="it is emptied, dry run or not")
+        return
     if output is not None:
         call.touch(Kind.WRITE, output)
         if operands:

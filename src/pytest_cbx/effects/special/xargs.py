@@ -27,6 +27,10 @@ def xargs(call: Call) -> None:
     """`xargs [OPTION…] [COMMAND [ARGUMENT…]]`."""
     host = call.host
     words = list(call.parsed.operands) or [Field("echo")]
+    slot = call.value("--process-slot-var")
+    if slot is not None and slot.known:
+        with host.fork():
+            host.assign(slot.text, TAME, temporary=True)
     for command in _commands(call, words):
         with host.maybe(), call.process(), host.input(UNKNOWN):
             host.run(command)

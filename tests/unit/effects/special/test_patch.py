@@ -66,6 +66,7 @@ def seen(command: str, **files: str) -> list[str]:
         ("patch -p1 -i x.patch", ["create d", "create d/new", "read x.patch", "write x.c*"]),
         ("patch -R -p1 -i x.patch", ["delete d/new", "read x.patch", "write x.c*"]),
         ("patch --dry-run -p1 -i x.patch", ["read x.patch"]),
+        ("patch --dry-run -p1 -i x.patch -o y", ["read x.patch", "write y"]),
         ("patch -b -p1 -i x.patch", ["create d", "create d/new", "create d/new.orig", "read x.patch", "write x.c*"]),
         ("cd d; patch -p2 < ../x.patch", ["create d/new", "read x.patch", "write d/x.c*"]),
         ("patch -p1 < none", ["execute", "read none", "write sources:."]),

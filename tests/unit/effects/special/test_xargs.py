@@ -7,6 +7,8 @@ import pytest
 from tests.unit.effects.help import compact_of
 
 XARGS: list[tuple[str, list[str]]] = [
+    ("echo a | xargs --process-slot-var=PATH cat", ["read a", "unknown"]),
+    ("echo a | xargs --process-slot-var=SLOT cat", ["read a"]),
     ("echo a b | xargs rm", ["delete a", "delete b"]),
     ("printf '%s\\0' 'a b' c | xargs -0 rm", ["delete a b", "delete c"]),
     ("echo \"'a b' c\\\\ d\" | xargs rm", ["delete a b", "delete c d"]),
