@@ -435,6 +435,8 @@ class Call:
 MOST_COMPARED = 20_000
 """A command with more options times operands than this has its conditions on values taken as undecided."""
 
+_BEFORE_WILDCARDS = re.compile(r"[^*?\[(\\+!@]*")
+"""What a word that is a bash pattern surely begins with; `+(`, `!(` and `@(` are wildcards too."""
 _AFTER_WILDCARDS = re.compile(r"[^*?\])]*$")
 
 
@@ -454,6 +456,10 @@ def _matches(value: Field, pattern: str, *, doubt: bool) -> bool:
         if ending.endswith(pattern[1:]):
             return True
         if not pattern.endswith(ending):
+            return False
+    if value.shape is Shape.PATTERN:
+        known, wanted = _BEFORE_WILDCARDS.match(value.text)[0], re.split(r"[*?\[]", pattern, maxsplit=1)[0]  # type: ignore[index]
+        if not known.startswith(wanted) and not wanted.startswith(known):
             return False
     return doubt
 

@@ -58,10 +58,13 @@ RULES: Mapping[Kind, Rule] = MappingProxyType(
 
 PACKAGE_TOOLS = frozenset(
     {
-        "bun", "bundle", "bundle-audit", "bundler", "bunx", "cargo", "composer", "conda", "corepack", "cypress", "gem",
-        "go", "golangci-lint", "gotestsum", "gradle", "hatch", "mamba", "micromamba", "mvn", "nox", "npm", "npx", "pdm",
-        "pip", "pip-audit", "pip-compile", "pip-sync", "pip3", "pipenv", "pipx", "playwright", "pn", "pnpm", "pnpx", "pnx",
-        "poetry", "pre-commit", "prek", "pyproject-build", "staticcheck", "tox", "uv", "uvx", "yarn", "yarnpkg",
+        "bazel", "bazelisk", "buck2", "buf", "bun", "bundle", "bundle-audit", "bundler", "bunx", "cabal", "cargo",
+        "composer", "conan", "conda", "corepack", "cross", "cypress", "dart", "dotnet", "errcheck", "flutter", "gem",
+        "go", "golangci-lint", "gosec", "gotestsum", "govulncheck", "gradle", "hatch", "mamba", "micromamba", "mix",
+        "mvn", "mvnd", "nox", "npm", "npx", "pdm", "pip", "pip-audit", "pip-compile", "pip-sync", "pip3", "pipenv",
+        "pipx", "playwright", "pn", "pnpm", "pnpx", "pnx", "poetry", "pre-commit", "prek", "pyproject-build", "rebar3",
+        "revive", "sbt", "sbtn", "stack", "staticcheck", "swift", "tectonic", "tox", "typst", "uv", "uvx", "vcpkg",
+        "wasm-pack", "yarn", "yarnpkg", "zig",
     }
 )  # fmt: skip
 """Programs that fetch what a lock file or an index names, into a cache that several of them may fill at once."""

@@ -206,6 +206,14 @@ def test_an_exported_variable_moves_an_output(command: str, expect: list[str], m
     assert sorted(compact_of(command)) == sorted(expect)
 
 
+@pytest.mark.parametrize(
+    ("word", "met"),
+    [("src/*.c", False), ("@*", True), ("*.c", True), ("@(a|b).c", True), ("+(@)x", True), ("[@]x", True), ("-*", False)],
+)
+def test_a_pattern_that_begins_otherwise_meets_no_condition(word: str, met: bool) -> None:
+    assert ("unknown" in compact_of(f"javac -d out {word}")) is (met or word.startswith("-"))
+
+
 @pytest.mark.parametrize("name", ["FOO", "CI", "PYTHONDONTWRITEBYTECODE", "MY_PATH"])
 def test_other_variables_are_not(name: str) -> None:
     assert variable(name) is None
