@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from pytest_cbx.effects.values import TAME, Field, concat
@@ -81,7 +82,7 @@ def text_of(string: str) -> str | None:
 class Values:
     """What is known of the values of a program's expressions."""
 
-    __slots__ = ("_files", "_known", "_tokens")
+    __slots__ = ("_files", "_known", "_set", "_tokens")
 
     def __init__(self, found: Sequence[Token], known: Mapping[str, Field], files: Sequence[Field]) -> None:
         self._tokens = found
@@ -89,26 +90,30 @@ class Values:
         names = [text for kind, text in found if kind == "name"]
         # What reads or replaces text may set any variable that is handed to it.
         changing = {"getline", "sub", "gsub", "split", "match", "function", "func"} & set(names)
-        self._known = {} if changing else {name: value for name, value in known.items() if not self._sets(name)}
+        self._set = self._settings()
+        self._known = {} if changing else {name: value for name, value in known.items() if name not in self._set}
         if not changing:
             self._known.update(self._constants())
 
-    def _sets(self, name: str) -> int:
-        """How often the program sets a variable."""
-        count = 0
-        for index, token in enumerate(self._tokens):
-            if token == ("name", name):
+    def _settings(self) -> Counter[str]:
+        """How often the program sets each variable."""
+        found: Counter[str] = Counter()
+        for index, (kind, name) in enumerate(self._tokens):
+            if kind == "name":
                 before = self._tokens[index - 1][1] if index else ""
                 after = [text for _, text in self._tokens[index + 1 : index + 3]]
-                changed = after[:1] in (["="], ["++"], ["--"], ["["]) or (after[1:] == ["="] and after[0] in "+-*/%^")
-                count += changed or before in ("++", "--") or after[:1] == ["in"]
-        return count
+                changed = after[:1] in (["="], ["++"], ["--"], ["["], ["in"]) or (
+                    after[1:] == ["="] and after[0] in "+-*/%^"
+                )
+                if changed or before in ("++", "--"):
+                    found[name] += 1
+        return found
 
     def _constants(self) -> dict[str, Field]:
         """Variables that are set once, to a concatenation."""
         found: dict[str, Field] = {}
         for index, (kind, name) in enumerate(self._tokens[:-2]):
-            if kind == "name" and self._tokens[index + 1][1] == "=" and self._sets(name) == 1:
+            if kind == "name" and self._tokens[index + 1][1] == "=" and self._set[name] == 1:
                 value = self.until(index + 2, set())
                 if value is not None:
                     found[name] = value

@@ -137,7 +137,10 @@ class Search:
                 return [Field("", Shape.UNKNOWN)]
             text = f"{as_pattern(base)}/{text}"
         if test.path is not None:
-            return [Field(path, Shape.PATTERN) for path in self._rooted(test, test.path, text, root, absolute=base is not None)]
+            return [
+                Field(path, Shape.PATTERN)
+                for path in self._rooted(test, test.path, text, root, absolute=base is not None)
+            ]
         name = test.name if test.name is not None else "*"
         found = [Field(f"{text}/{middle}{name}", Shape.PATTERN) for middle in self._middles()]
         if test.name is None and (self.deepest is None or self.deepest > MOST_LEVELS):

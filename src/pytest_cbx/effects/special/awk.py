@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from pytest_cbx.effects.interpreter import Call
 
 _ASSIGNMENT = re.compile(r"^([A-Za-z_][\w:]*)=")
+LONGEST = 8_000
+"""A longer program is not read."""
+
 _GOES_ON = frozenset({",", "&&", "||", "?", ":", "|", "|&", ">", ">>", "<"})
 """After these a line end does not end a statement (some only in gawk)."""
 
@@ -48,7 +51,7 @@ def awk(call: Call) -> None:
         call.doubt("the program is not known beforehand: it may write files and run programs")
         return
     text = "\n".join(program.text for program in programs if program is not None)
-    found = readings(text)
+    found = readings(text) if len(text) <= LONGEST else []
     if not found:
         call.doubt("the program could not be read")
     for tokens in found:

@@ -276,7 +276,13 @@ class _Expression:
         for root in self.search.roots:
             name = root.text.rstrip("/").rsplit("/", 1)[-1]
             found = any(test.path is not None or fnmatchcase(name, test.name or "*") for test in given)
-            if found and not self.search.shallowest and root.known and name not in ("", ".", "..") and not self._files_only():
+            if (
+                found
+                and not self.search.shallowest
+                and root.known
+                and name not in ("", ".", "..")
+                and not self._files_only()
+            ):
                 host.state.cwd = join(self.call.base, parent_of(root))
                 host.run([put(word, Field(name)) for word in words])
 
@@ -288,7 +294,12 @@ class _Expression:
         deep = inner(path)
         root = path.text.removesuffix("/**")
         name = root.rsplit("/", 1)[-1]
-        if deep is path or self.search.shallowest or name in ("", ".", "..") or (self._files_only() and "." not in name):
+        if (
+            deep is path
+            or self.search.shallowest
+            or name in ("", ".", "..")
+            or (self._files_only() and "." not in name)
+        ):
             return [deep]
         return [deep, replace(path, text=root)]
 

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from pytest_cbx.effects.interpreter import Call
 
 
+LONGEST = 8_000
+"""A longer script is not read."""
+
+
 class Unclear(Exception):
     """The script does not follow the grammar that is known here."""
 
@@ -132,6 +136,8 @@ def actions(text: str) -> list[tuple[str, str]]:
     In GNU sed 4.9 a delimiter inside a bracket expression does not end a regular expression; in other seds it does. What a
     script does under the second reading, where that is a script at all, is added.
     """
+    if len(text) > LONGEST:
+        raise Unclear("it is too long")
     found = _Reader(text, brackets=True).read()
     if "[" in text:
         with suppress(Unclear):
@@ -227,6 +233,7 @@ def _delimited(text: str, position: int, delimiter: str, *, brackets: bool = Fal
     """The position after the next unescaped delimiter, those inside bracket expressions not counted with `brackets`."""
     if not delimiter or delimiter in "\n\\":
         raise Unclear("a delimiter")
+    brackets = brackets and "]" in text[position:]
     while position < len(text):
         if text[position] == "\\":
             position += 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -49,14 +50,16 @@ def _archive(call: Call, members: list[tuple[Field, Field]]) -> None:
 
 def _members(call: Call) -> Iterator[tuple[Field, Field]]:
     """Each operand with the directory it is looked up in: `-C` counts for what stands behind it, from where the last one led."""
-    folders = [given.value for given in call.parsed.options if "-C" in given.option.names and given.value is not None]
-    operands = list(call.parsed.operands)
+    folders = deque(
+        given.value for given in call.parsed.options if "-C" in given.option.names and given.value is not None
+    )
+    operands = deque(call.parsed.operands)
     folder = Field(".")
     for word in call.fields:
         if folders and (word is folders[0] or (_attaches(word) and word.text.endswith(folders[0].text))):
-            folder = join(folder, folders.pop(0))
+            folder = join(folder, folders.popleft())
         elif operands and word is operands[0]:
-            yield folder, operands.pop(0)
+            yield folder, operands.popleft()
     for operand in operands:
         yield UNKNOWN, operand
 

@@ -124,3 +124,8 @@ AWK: list[tuple[str, list[str]]] = [
 @pytest.mark.parametrize(("command", "expected"), [*SED, *AWK])
 def test_what_a_program_of_sed_or_awk_touches(command: str, expected: list[str]) -> None:
     assert sorted(compact_of(command)) == sorted(expected), command
+
+
+def test_a_program_without_end_is_not_read() -> None:
+    assert compact_of(f"sed '{'p;' * 20_000}' a") == ["unknown", "read a"]
+    assert compact_of(f"awk '{'x = 1;' * 5_000}' a") == ["read a", "unknown"]
