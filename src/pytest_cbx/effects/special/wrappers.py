@@ -121,21 +121,6 @@ def flock(call: Call) -> None:
             call.output = call.host.run(rest)
 
 
-def script(call: Call) -> None:
-    """`script [-c TEXT] [FILE]`; on BSD `script FILE COMMAND…`. Without a command it starts a shell."""
-    operands = call.parsed.operands
-    if operands or not call.given("-O", "-B"):
-        call.touch(Kind.WRITE, operands[0] if operands else Field("typescript"))
-    text = call.value("-c")
-    if text is not None:
-        call.output = call.host.run_text(text, call.name)
-    elif len(operands) > 1:
-        with call.process():
-            call.output = call.host.run(operands[1:])
-    else:
-        call.effect(Kind.EXECUTE, "the commands on its standard input are not known beforehand")
-
-
 INTERPRETERS: dict[str, Callable[[Call], None]] = {
-    "env": env, "wrapper": wrapper, "flock": flock, "script": script,
+    "env": env, "wrapper": wrapper, "flock": flock,
 }  # fmt: skip
