@@ -36,6 +36,7 @@ DELETED: list[tuple[str, list[str]]] = [
     ("while IFS= read -r -d '' f; do rm \"$f\"; done < <(find src -name x -print0)", ["delete src/**/x"]),
     ("mapfile -t a < <(ls *.c); rm \"${a[@]}\"", ["delete *.c"]),
     ("mapfile -t a < <(ls *.c); for f in \"${a[@]}\"; do rm $f.o; done", ["delete *.c.o"]),
+    ("ls *.c | while read -u 3 f; do rm \"$f\"; done 3< x", ["delete ?", "destroy ?"]),
     ("mapfile a < <(ls *.c); rm ${a[0]}x", ["delete ?", "destroy ?"]),
     ("(find src -name x; echo ../y) | xargs rm", ["delete ?", "destroy ?"]),
     ("for i in a b; do ls $i*; done | xargs rm", ["delete ?", "destroy ?"]),

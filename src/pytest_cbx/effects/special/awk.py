@@ -169,7 +169,8 @@ class _Program:
         elif text.text.startswith("/inet"):
             call.effect(Kind.NETWORK, text.text)
         else:
-            with call.host.maybe(), call.process():
+            # What it reads is awk's output, or what awk has left of its own input.
+            with call.host.maybe(), call.process(), call.host.input(UNKNOWN):
                 call.host.run_text(text, call.name)
 
     def _file(self, kind: Kind, target: Field | None) -> None:

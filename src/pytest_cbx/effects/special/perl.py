@@ -53,7 +53,7 @@ def perl(call: Call) -> None:
         hint(call, "perl", call.host.file_text(operands[0], call.base, call.name))
         return
     program = "\n".join(text.text for text in found.programs)
-    if "n" in found.letters or "p" in found.letters or "<>" in program:
+    if found.letters & {"n", "p", "a"} or re.search(r"<>|\beof\b|\bARGV\b", program):
         _files(call, operands, found.suffix if in_place else None)
     if found.refused:
         call.effect(Kind.EXECUTE, found.refused)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pytest_cbx.effects.model import Kind
-from pytest_cbx.effects.values import Field, concat
+from pytest_cbx.effects.values import UNKNOWN, Field, concat
 
 if TYPE_CHECKING:
     from pytest_cbx.effects.interpreter import Call
@@ -100,7 +100,7 @@ def _scripts(call: Call, scripts: list[Field]) -> None:
     # Wildcards stand for text without slashes, blanks and line ends, so they change nothing between slashes.
     text = "\n".join(re.sub(r"\[([*?\[])\]", r"\1", script.text) for script in scripts)
     try:
-        tame = not any(script.unknown for script in scripts) and not actions(text)
+        tame = not any(script.unknown or script.many for script in scripts) and not actions(text)
     except Unclear:
         tame = False
     if not tame or re.search(r"(?<!\\)[sy][^/\w\s\\]", text):
@@ -117,7 +117,7 @@ def _script(call: Call, text: str) -> None:
                     call.touch(Kind.READ, Field(argument))
                 case _:
                     if argument:
-                        with call.host.maybe(), call.process():
+                        with call.host.maybe(), call.process(), call.host.input(UNKNOWN):
                             call.host.run_text(Field(argument), call.name)
                     else:
                         call.effect(Kind.EXECUTE, "the e command runs text of the input")

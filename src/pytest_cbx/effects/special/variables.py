@@ -70,7 +70,8 @@ def read(call: Call) -> None:
         for index, name in enumerate(names):
             host.assign(name.text, replace(line, text=words[index] if index < len(words) else ""))
         return
-    if host.stdin.shape is Shape.PATTERN and len(names) == 1 and names[0].known and names[0].text.isidentifier():
+    lines = host.stdin.shape is Shape.PATTERN and not call.given("-u", "-n", "-N", "-a")
+    if lines and len(names) == 1 and names[0].known and names[0].text.isidentifier():
         host.assign(names[0].text, inner(host.stdin).single())
         return
     for operand in [*names, *([array] if array else [])]:

@@ -24,6 +24,8 @@ CALLS: list[tuple[str, list[str]]] = [
     ("perl -pe 's/a/b/' -e ';system(1)' f", ["read f", "execute"]),
     ("perl -ne print 'rm x |'", ["read rm x |", "execute"]),
     ("perl -ne print '>o'", ["read >o", "execute"]),
+    ("perl -ae print '>o'", ["read >o", "execute"]),
+    ("perl -e 'print eof()' '>o'", ["read >o", "execute"]),
     ("perl -ne print \"$F\"", ["read ?", "execute"]),
     ("perl -e \"$X\"", ["execute"]),
     ("perl \"$X\" -e 1", ["execute"]),

@@ -62,6 +62,8 @@ SED: list[tuple[str, list[str]]] = [
     # what is not known
     ("sed \"s/x/$V/\" a", ["unknown", "read a"]),
     ("sed \"s/x/$(date)/\" a", ["read a"]),
+    ("sed \"s/x/$(ls *.c)/\" a", ["read *.c", "read *.c/*", "unknown", "read a"]),
+    ("echo ls | sed '1e sh' a", ["execute", "read a"]),
     ("sed \"s|x|$(date)|\" a", ["unknown", "read a"]),
     ("sed 's/a' a", ["unknown", "read a"]),
     ("sed --frob p a", ["unknown", "read a"]),
@@ -108,6 +110,7 @@ AWK: list[tuple[str, list[str]]] = [
     ("awk 'BEGIN {system(\"rm \" v)}'", ["execute"]),
     ("awk '{print | \"sort > o\"}' a", ["read a", "write o"]),
     ("awk '{print |& \"cat > o\"}' a", ["read a", "write o"]),
+    ("echo ls | awk '{print \"rm x\" | \"sh\"}'", ["execute"]),
     ("awk 'BEGIN {\"rm x\" | getline}'", ["delete x"]),
     ("awk '{\"x \" $1 | getline}' a", ["read a", "execute"]),
     ("awk 'BEGIN {f = \"system\"; @f(\"rm x\")}'", ["execute"]),
