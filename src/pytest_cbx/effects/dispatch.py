@@ -199,13 +199,13 @@ def _function(walker: Walker, name: str, arguments: list[Field]) -> Field:
     walker.frames.append({})
     walker.depth += 1
     with walker.maybe(), walker.input(walker.stdin), leaving(walker, loop=False):
-        writes = redirects.apply(walker, node.redirects, name)
+        printed = redirects.apply(walker, node.redirects, name)
         output = walker.command(node.body)
     walker.depth -= 1
     walker.active.pop()
     walker.restore(walker.frames.pop())
     walker.state.positional, walker.state.ended = saved
-    return Field("") if writes else output
+    return output if printed is None else printed
 
 
 def _alias(walker: Walker, name: str, fields: list[Field]) -> Field:

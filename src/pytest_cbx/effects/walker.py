@@ -58,6 +58,8 @@ class Walker:
         """Reads a text within the text."""
         self.state = State.start(context)
         self.stdin: Field = UNKNOWN
+        self.joined = False
+        """Whether another descriptor may lead to standard output (`2>&1`)."""
         self.redirected: tuple[Field, Field, Field] | None = None
         """The last input that came from a file by a redirect, with the file's path and the directory it is seen from."""
         self.record = Record()
@@ -158,11 +160,11 @@ class Walker:
     @contextmanager
     def input(self, text: Field) -> Iterator[None]:
         """What is walked inside reads `text` from its standard input."""
-        saved, self.stdin = self.stdin, text
+        saved, self.stdin = (self.stdin, self.joined), text
         try:
             yield
         finally:
-            self.stdin = saved
+            self.stdin, self.joined = saved
 
     @contextmanager
     def nested(self) -> Iterator[None]:
@@ -232,9 +234,9 @@ class Walker:
                 return self._and_or(node)
             case Group() | Subshell() | If() | Loop() | For() | ArithmeticFor() | Case() | Conditional() | Arithmetic():
                 with self.input(self.stdin):
-                    writes = redirects.apply(self, node.redirects, "")
+                    printed = redirects.apply(self, node.redirects, "")
                     output = self._compound(node)
-                return EMPTY if writes else output
+                return output if printed is None else printed
             case Function():
                 self.state.functions[node.name] = node
                 self.state.doubtful.discard(node.name)
@@ -399,19 +401,22 @@ class Walker:
                 redirects.apply(self, node.redirects, "")
                 return UNKNOWN if node.redirects else EMPTY
             if not node.assignments:
-                writes = redirects.apply(self, node.redirects, name)
+                printed = redirects.apply(self, node.redirects, name)
                 output = self._run(fields, node)
             else:
                 saved = self.state.variables, self.state.exported
                 self.state.variables, self.state.exported = dict(saved[0]), set(saved[1])
                 # Bash opens the redirects' files before it looks at the assignments.
-                writes = redirects.apply(self, node.redirects, name)
+                printed = redirects.apply(self, node.redirects, name)
                 for assignment in node.assignments:
                     assignments.apply(self, assignment, exported=True)
                 output = self._run(fields, node)
                 self.restore({assignment.name: saved[0].get(assignment.name) for assignment in node.assignments})
                 self.state.exported = saved[1]
-        return EMPTY if writes else output
+        if name == "exec" and len(fields) == 1:
+            # Its redirects stay.
+            self.stdin, self.joined = UNKNOWN, True
+        return output if printed is None else printed
 
     def _run(self, fields: list[Field], node: Simple) -> Field:
         assignments.note_attributes(self, fields, node)

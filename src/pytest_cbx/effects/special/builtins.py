@@ -160,7 +160,7 @@ def shopt(call: Call) -> None:
 
 
 def set_(call: Call) -> None:
-    """`set -- WORDS` sets the positional parameters; `set -a` exports what is assigned afterwards."""
+    """`set -- WORDS` sets the positional parameters; `set -a` exports what is defined afterwards."""
     words = call.fields
     for index, word in enumerate(words):
         if word.known and word.text in ("--", "-"):
@@ -169,7 +169,10 @@ def set_(call: Call) -> None:
             return
         if not word.known:
             call.host.state.positional = None
+            call.host.state.functions_exported = True
             return
+        if (word.text[0:1] == "-" and "a" in word.text) or word.text == "allexport":
+            call.host.state.functions_exported = True
         if not word.text.startswith(("-", "+")):
             if index and words[index - 1].text in ("-o", "+o"):
                 continue
