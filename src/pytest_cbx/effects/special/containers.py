@@ -89,7 +89,7 @@ def copy(call: Call) -> None:
     source, target = operands
     if not _in_container(source):
         call.touch(Kind.READ, source, "tree")
-    if not _in_container(target):
+    if not _in_container(target) and target.text != "-":
         call.touch(Kind.WRITE, target, "tree")
         inside = Field(source.text.partition(":")[2]) if source.known else UNKNOWN
         if inside.known and name_of(inside).text not in ("", "."):

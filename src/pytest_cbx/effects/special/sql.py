@@ -31,6 +31,7 @@ _FILE = re.compile(
     r"\b(?:attach(?:\s+database)?(?:\s+if\s+not\s+exists)?|to|into|outfile|dumpfile|export\s+database)\s+'([^']+)'",
     re.I,
 )
+_WITHIN = re.compile(r"\\[a-zA-Z!]")
 _DROPS = re.compile(r"(?:^|;)\s*(?:drop|truncate)\b", re.I | re.M)
 _LOADS = re.compile(
     r"^\s*(?:load|install)\b|\b(?:load_extension|writefile|edit|load_file)\s*\(|\b(?:to|from)\s+program\b", re.I
@@ -98,6 +99,8 @@ def _statement(call: Call, text: Field) -> bool:
 def _one(call: Call, statement: str) -> bool:
     if statement.startswith((".", "\\")):
         return _command(call, statement)
+    if _WITHIN.search(statement):
+        call.effect(Kind.EXECUTE, "a command of the client's within a statement")
     _files(call, statement)
     return _LOOKS.match(statement) is None or _ACTS.search(statement) is not None
 
