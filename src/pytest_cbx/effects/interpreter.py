@@ -461,6 +461,8 @@ def _matches(value: Field, pattern: str, *, doubt: bool) -> bool:
         known, wanted = _BEFORE_WILDCARDS.match(value.text)[0], re.split(r"[*?\[]", pattern, maxsplit=1)[0]  # type: ignore[index]
         if not known.startswith(wanted) and not wanted.startswith(known):
             return False
+        if wanted.startswith("@") and value.text.startswith(("*", "?")):
+            return False  # Taken for granted as with `-`: no file's name is that of a file of options.
     return doubt
 
 
