@@ -82,10 +82,14 @@ def _items(call: Call, *, lines: bool) -> list[Field]:
     form = _LINE if lines else _ITEM
     if re.sub(form, "", text.text).strip():
         return [UNKNOWN_MANY]
-    found = [item.strip(" \t") if lines else item for item in form.findall(text.text)]
+    found = [item.lstrip(" \t") if lines else item for item in form.findall(text.text)]
     if lines and call.given("-L", "-l"):
         return [Field(line) for line in found if line]
-    return [Field(_QUOTED.sub(lambda quoted: "".join(filter(None, quoted.groups())), item)) for item in found if item]
+    return [_unquoted(item) for item in found if item]
+
+
+def _unquoted(item: str) -> Field:
+    return Field(_QUOTED.sub(lambda quoted: "".join(filter(None, quoted.groups())), item))
 
 
 def _input(call: Call) -> Field:
@@ -120,7 +124,8 @@ def _groups(call: Call, items: list[Field]) -> list[list[Field]]:
         return [items]
     if call.given("-L", "-l"):
         size = _number(call.value("-L", "-l"), default=1)
-        lines = [[Field(word) for word in _ITEM.findall(line.text)] for line in items]
+        whole = call.given("-0", "-d")
+        lines = [[line] if whole else [_unquoted(word) for word in _ITEM.findall(line.text)] for line in items]
         if size is None or len(lines) > MOST_RUNS * size:
             return [[UNKNOWN_MANY]]
         return [[word for line in lines[at : at + size] for word in line] for at in range(0, len(lines), size)]
