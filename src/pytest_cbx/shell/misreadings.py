@@ -40,6 +40,11 @@ IN_TEXTS = (
         _sign(r"(?:[^ \t\n]|\\.)\\\n"), "loses its place behind a line continuation within a word", "cd\\\n<(rm a)"
     ),
     Misreading(_sign(r"[;&)]#"), "takes a comment behind an operator for a command", "a;#b\nc"),
+    Misreading(
+        _sign(r"\A(?>.*?(?:[{(]|\b(?:then|do|else|elif|if|while|until)\b)).*<<(?!<)"),
+        "takes the lines of a here-document in a compound command for commands",
+        "{ cat <<E\nrm a\nE\n}",
+    ),
     Misreading(_sign(r"<<.*(?:\$\(|`)"), "does not look for commands in a here-document", "cat <<E\n$(rm a)\nE"),
 )
 """Looked for in the whole text, before bashlex sees it."""
