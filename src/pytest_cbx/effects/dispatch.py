@@ -87,7 +87,7 @@ _DESTROYERS = ("rm", "shred", "dd", "mkfs", "wipefs", "shutdown", "reboot", "sud
 
 def _destroyers(name: Field) -> list[str]:
     """Programs that a pattern in place of a program's name (`/bin/r?`) may find, and that must not pass for merely unknown."""
-    if name.shape is not Shape.PATTERN:
+    if name.shape is not Shape.PATTERN or not name.many:
         return []
     base = posixpath.basename(name.text)
     return [found for found in _DESTROYERS if len(base) > LONGEST_NAME or fnmatchcase(found, base)]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pytest_cbx.effects.paths import Context
-from pytest_cbx.effects.values import UNKNOWN, Field, Variable
+from pytest_cbx.effects.values import UNKNOWN, Field, Shape, Variable, as_pattern
 from pytest_cbx.shell.nodes import Function
 
 NUMBERS = frozenset(
@@ -84,7 +86,7 @@ class State:
         return child
 
     def merge(self, other: State) -> None:
-        """Keep what holds on both ways to this point; the rest becomes unknown."""
+        """Keep what holds on both ways to this point; of short names a pattern that fits both; the rest becomes unknown."""
         if other.ended and not self.ended:
             self._add_definitions(other)
             return
@@ -92,8 +94,9 @@ class State:
             self.variables, self.cwd, self.positional = dict(other.variables), other.cwd, other.positional
             self.ended = False
         for name in self.variables.keys() | other.variables.keys():
-            if self.variables.get(name) != other.variables.get(name):
-                self.variables[name] = UNKNOWN
+            one, another = self.variables.get(name), other.variables.get(name)
+            if one != another:
+                self.variables[name] = either(one, another)
         if self.cwd != other.cwd:
             self.cwd = UNKNOWN
         if self.positional != other.positional:
@@ -125,3 +128,30 @@ class State:
         self.cwd = path
         self.variables["OLDPWD"] = self.variables.get("PWD", UNKNOWN)
         self.variables["PWD"] = path
+
+
+_NAME = re.compile(r"[\w*][\w.+*-]*")
+
+
+def either(one: Variable | None, other: Variable | None) -> Field:
+    """A value that may be one or the other: `out/a` or `out/b` is `out/*`."""
+    if (
+        not (isinstance(one, Field) and isinstance(other, Field))
+        or one.unknown
+        or other.unknown
+        or one.many
+        or other.many
+    ):
+        return UNKNOWN
+    parts, others = (as_pattern(field).split("/") for field in (one, other))
+    if len(parts) != len(others):
+        return UNKNOWN
+    joined: list[str] = []
+    for part, counterpart in zip(parts, others, strict=True):
+        if part == counterpart:
+            joined.append(part)
+        elif _NAME.fullmatch(part) and _NAME.fullmatch(counterpart):
+            joined.append(re.sub(r"\*+", "*", f"{posixpath.commonprefix([part, counterpart])}*"))
+        else:
+            return UNKNOWN
+    return Field("/".join(joined), Shape.PATTERN)

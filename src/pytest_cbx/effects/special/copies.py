@@ -105,6 +105,8 @@ def link(call: Call) -> None:
     if destination is None:
         destination, directory = Field("."), True
     targets = _targets(call, sources, destination, tree=False, directory=directory)
+    if call.given("-n") and not directory:
+        targets.insert(0, (destination, "path"))  # A link to a directory is none.
     if not call.given("-s"):
         for source in sources:
             call.touch(Kind.READ, source)
