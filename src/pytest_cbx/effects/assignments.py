@@ -35,8 +35,7 @@ def apply(walker: Walker, node: Assignment, *, exported: bool = False) -> None:
 def _apply(walker: Walker, node: Assignment, *, exported: bool) -> None:
     if node.index is not None:
         index = walker.expander.one(node.index)
-        walker.expander.arithmetic(index.text)
-        walker.expander.evaluated(Field(f"{node.name}[{index.text}]", index.shape))
+        walker.expander.subscript(node.name, index)
     if node.elements is not None:
         values = tuple(walker.expander.words(node.elements))
         walker.assign(node.name, UNKNOWN if variable(node.name) else EMPTY, array=True)

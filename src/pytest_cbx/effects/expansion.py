@@ -294,6 +294,12 @@ class Expander:
         self.arithmetic(value.text)
         self.evaluated(value)
 
+    def subscript(self, name: str, index: Field) -> None:
+        """`name[index]` in the shell's own syntax. What is not known of a subscript is taken for a number or a key."""
+        self.arithmetic(index.text)
+        if not index.unknown:
+            self.evaluated(Field(f"{name}[{index.text}]", index.shape))
+
     def evaluated(self, value: Field) -> None:
         """Text that a builtin reads as the name of a variable with a subscript: the subscript is evaluated."""
         if "[" in value.text and _CODE.search(value.text):

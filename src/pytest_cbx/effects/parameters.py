@@ -151,8 +151,7 @@ def _base(expander: Expander, node: Parameter) -> list[Field]:
     if node.index is None:
         return [value_of(expander, node.name)]
     index = expander.one(node.index)
-    expander.arithmetic(index.text)
-    expander.evaluated(Field(f"{node.name}[{index.text}]", index.shape))
+    expander.subscript(node.name, index)
     value = host.state.variables.get(node.name)
     if index.text in ("@", "*") and index.known:
         # One that is not known may be an array.

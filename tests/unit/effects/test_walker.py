@@ -194,6 +194,10 @@ EXACT: list[tuple[str, list[str]]] = [
     (": ${LD_PRELOAD:=x}", ["unknown"]),
     ("declare -n r=PATH; r=x", ["unknown"]),
     # evaluation in arithmetic and subscripts
+    ("declare -A m; for k in \"${!m[@]}\"; do m[$k]=${m[$k]}; done", []),
+    ("x='a[$(rm b)]'; y[$x]=1", ["unknown"]),
+    ("x='a[$(rm b)]'; echo ${y[$x]}", ["unknown"]),
+    ("printf -v \"y[$x]\" 1", ["unknown"]),
     ("x='a[$(rm y)]'; [[ $x -eq 1 ]]", ["unknown"]),
     ("x='a[$(rm y)]'; echo $((x))", ["unknown"]),
     ("(( a > b ))", []),
