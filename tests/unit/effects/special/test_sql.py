@@ -34,7 +34,7 @@ def test_what_drops_or_truncates_is_dangerous(statement: str) -> None:
 
 @pytest.mark.parametrize(
     "statement",
-    ["\\! ls", "\\copy t to program 'x'", "copy t to program 'x'", "\\i a.sql", "\\g |sh", "select 1 \\gexec", "\\watch", "\\setenv A b", "\\e"],
+    ["\\! ls", "\\copy t to program 'x'", "copy t to program 'x'", "\\i a.sql", "\\g |sh", "select 1 \\gexec", "\\watch", "\\e"],
 )  # fmt: skip
 def test_what_psql_may_run_is_unseen_code(statement: str) -> None:
     assert "execute" in compact_of(f'psql -c "{statement}"'), statement
