@@ -208,7 +208,15 @@ def test_an_exported_variable_moves_an_output(command: str, expect: list[str], m
 
 @pytest.mark.parametrize(
     ("word", "met"),
-    [("src/*.c", False), ("@*", True), ("*.c", False), ("@(a|b).c", True), ("+(@)x", True), ("[@]x", True), ("-*", False)],
+    [
+        ("src/*.c", False),
+        ("@*", True),
+        ("*.c", False),
+        ("@(a|b).c", True),
+        ("+(@)x", True),
+        ("[@]x", True),
+        ("-*", False),
+    ],
 )
 def test_a_pattern_that_begins_otherwise_meets_no_condition(word: str, met: bool) -> None:
     assert ("unknown" in compact_of(f"javac -d out {word}")) is (met or word.startswith("-"))
