@@ -20,7 +20,7 @@ from pytest_cbx.config.model import CommandConfig, Settings
 from pytest_cbx.effects.analysis import analyse
 from pytest_cbx.effects.model import WORKSPACE, Effect, Effects, Kind, Scope
 from pytest_cbx.effects.paths import Context
-from pytest_cbx.effects.seen import CHANGING, changes
+from pytest_cbx.effects.seen import CHANGING, Changed, changes
 from pytest_cbx.plan.build import build_plan
 from pytest_cbx.plan.claims import claims_of, place_of
 from pytest_cbx.plan.estimate import needed_cpus, needed_memory
@@ -67,15 +67,15 @@ def prepare(
     most = most_cores(settings)
     files = WorkFiles(site.base)
     drafts: list[Job] = []
+    changed = Changed()
     for command in commands:
         effects = _effects(command, site, hooks=hooks, folder=folder, files=files)
         if in_order and (effects.consulted or effects.unpacked or effects.surveyed):
             effects = _doubt_changed(effects, drafts, site)
-        if in_order and any(
-            changes(e, path) for path in effects.looked for job in drafts for e in _changing(job, site)
-        ):
+        if in_order and any(changed.may_change(path) for path in effects.looked):
             effects = _both_ways(effects, command, site, folder)
         drafts.append(_draft(command, effects, site, settings, folder=folder, most=most))
+        changed.add(_changing(drafts[-1], site))
     ignored = Ignored(site.root)
     ignored.learn(claim.target for job in drafts for claim in job.request.claims if claim.domain is Domain.FILE)
     return tuple(_mark_ignored(job, ignored) for job in drafts)

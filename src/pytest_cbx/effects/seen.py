@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -71,6 +72,45 @@ def changes(effect: Effect, path: str) -> bool:
     if effect.kind not in CHANGING or effect.detail == SETTINGS:
         return False
     return effect.place is None or _covers(effect.place, path, above=effect.kind is not Kind.CREATE)
+
+
+class Changed:
+    """What some commands may change. Asks about one path without going through all effects again."""
+
+    __slots__ = ("_anywhere", "_entries", "_new", "_patterns", "_trees")
+
+    def __init__(self) -> None:
+        self._anywhere = False
+        self._entries: set[str] = set()
+        self._new: set[str] = set()
+        self._trees: dict[str, dict[Place, Effect]] = {}
+        self._patterns: dict[Place, Effect] = {}
+
+    def add(self, effects: Iterable[Effect]) -> None:
+        """Count these effects, too."""
+        for effect in effects:
+            place = effect.place
+            if effect.kind not in CHANGING or effect.detail == SETTINGS:
+                continue
+            if place is None:
+                self._anywhere = True
+            elif place.scope is Scope.PATH:
+                (self._new if effect.kind is Kind.CREATE else self._entries).add(place.path)
+            elif place.scope is Scope.GLOB:
+                self._patterns[place] = effect
+            else:
+                self._trees.setdefault(place.path, {})[place] = effect
+
+    def may_change(self, path: str) -> bool:
+        """Whether `changes(effect, path)` holds for one of the effects."""
+        if self._anywhere or path in self._new:
+            return True
+        parts = path.split("/")
+        above = ["/".join(parts[:end]) for end in range(1, len(parts) + 1)]
+        if not self._entries.isdisjoint(above):
+            return True
+        trees = [effect for root in (".", "/", *above) for effect in self._trees.get(root, {}).values()]
+        return any(changes(effect, path) for effect in (*trees, *self._patterns.values()))
 
 
 def _covers(place: Place, path: str, *, above: bool) -> bool:
