@@ -334,23 +334,3 @@ def _literal(node: ast.expr) -> str:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     raise _Refused
-
-
-_JAVASCRIPT_VALUE = (
-    r"(?:'[^'\\\n]*'|\"[^\"\\\n]*\"|`[^`\\$]*`|[\d.]+|true|false|null|process\.(?:version|versions(?:\.\w+)?|platform|arch|argv"
-    r"|execPath|pid|cwd\(\)|uptime\(\)|memoryUsage\(\))|Math\.(?:PI|E|random\(\))|Date\.now\(\))"
-)
-_JAVASCRIPT = re.compile(
-    rf"\s*(?:console\.(?:log|error|info)\(\s*{_JAVASCRIPT_VALUE}?(?:\s*[-,+*/%]\s*{_JAVASCRIPT_VALUE})*\s*\)"
-    rf"|{_JAVASCRIPT_VALUE}(?:\s*[-+*/%]\s*{_JAVASCRIPT_VALUE})*"
-    r"|process\.exit\(\d*\))?\s*;?\s*"
-)
-
-
-def javascript_prints(text: str) -> bool:
-    """Whether a JavaScript program is one of a handful of statements that only print values."""
-    return len(text) < LONGEST and all(_JAVASCRIPT.fullmatch(part) for part in _statements(text))
-
-
-def _statements(text: str) -> list[str]:
-    return re.split(r";(?=\s*(?:console|process)\b)", text)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_cbx.effects.javascript_text import javascript_reads
 from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.paths import Context
-from pytest_cbx.effects.snippets import javascript_prints, python_touches
+from pytest_cbx.effects.snippets import python_touches
 from tests.unit.effects.help import compact_of
 
 HARMLESS = """print("hi")
@@ -119,7 +120,7 @@ def test_what_is_no_text_of_reasonable_length_is_not_read() -> None:
     "text", ["console.log(process.version)", "1+1", 'console.log("a", 1)', "console.log(1); process.exit(0)"]
 )
 def test_javascript_that_prints(text: str) -> None:
-    assert javascript_prints(text)
+    assert javascript_reads(text) == []
 
 
 @pytest.mark.parametrize(
@@ -135,7 +136,7 @@ def test_javascript_that_prints(text: str) -> None:
     ],
 )
 def test_javascript_that_may_do_more(text: str) -> None:
-    assert not javascript_prints(text)
+    assert javascript_reads(text) is None
 
 
 COMMANDS: list[tuple[str, list[str]]] = [
@@ -147,6 +148,16 @@ COMMANDS: list[tuple[str, list[str]]] = [
     ("PYTHONPATH=. python -c 'import json'", ["execute"]),
     ("PYTHONPATH=. python -c 'print(1)'", []),
     ("node -p process.version", []),
+    ("node -p \"require('./package.json').version\"", ["read package.json"]),
+    ("node -e \"const p = require('./a.json'); console.log(p.b['c'])\"", ["read a.json"]),
+    ("node -p \"Object.keys(require('./a.json').b).join('\\n')\"", ["read a.json"]),
+    ("node -p \"JSON.parse(require('fs').readFileSync('a', 'utf8')).b\"", ["read a"]),
+    ("node -p \"require('os').cpus().length\"", []),
+    ("node -p \"require('./a').b\"", ["execute"]),
+    ("node -p \"require('./a.json').b()\"", ["execute"]),
+    ("node -p \"require('./a.json').b.c.constructor('x')()\"", ["execute"]),
+    ("node -e \"const p = require('./a.json'); p.b()\"", ["execute"]),
+    ("node -e \"const process = require('./a.json'); process.cwd()\"", ["execute"]),
     ("node -e 'x()'", ["execute"]),
     ("node -r ./x -e 1", ["execute", "read x"]),
 ]  # fmt: skip

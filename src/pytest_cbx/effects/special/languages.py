@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from pytest_cbx.effects import dispatch
 from pytest_cbx.effects.catalogue import is_listed
 from pytest_cbx.effects.hints import BYTECODE, hints
+from pytest_cbx.effects.javascript_text import javascript_reads
 from pytest_cbx.effects.model import Kind
-from pytest_cbx.effects.snippets import imported, javascript_prints, python_touches
+from pytest_cbx.effects.snippets import imported, python_touches
 from pytest_cbx.effects.values import UNKNOWN, Field
 
 if TYPE_CHECKING:
@@ -97,7 +98,10 @@ def language(call: Call) -> None:
     """node, lua …: an option with program text, a script file, or standard input. `-c` style checks are data."""
     program = call.value("-e", "-p")
     if program is not None and call.entry.name == "node":
-        if not program.known or not javascript_prints(program.text):
+        files = javascript_reads(program.text) if program.known else None
+        for file in files or ():
+            call.touch(Kind.READ, Field(file))
+        if files is None:
             call.effect(Kind.EXECUTE, "runs program text that is not analysed", program)
             hint(call, "node", program.text if program.known else None)
         return
