@@ -41,7 +41,7 @@ IN_TEXTS = (
     ),
     Misreading(_sign(r"[;&)]#"), "takes a comment behind an operator for a command", "a;#b\nc"),
     Misreading(
-        _sign(r"\A(?>.*?(?:[{(]|\b(?:then|do|else|elif|if|while|until)\b)).*<<(?!<)"),
+        _sign(r"\A(?>.*?(?:[{(]|\b(?:then|do|else|elif|if|while|until)\b)).*(?<!<)<<(?!<)"),
         "takes the lines of a here-document in a compound command for commands",
         "{ cat <<E\nrm a\nE\n}",
     ),

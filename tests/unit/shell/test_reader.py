@@ -266,9 +266,9 @@ def test_reserved_words_count_only_where_a_command_starts() -> None:
 
 
 def test_a_long_pipeline_is_flat() -> None:
-    command = read("|".join(["a"] * 3000)).statements[0].command
+    command = read("|".join(["a"] * 1000)).statements[0].command
     assert isinstance(command, Pipeline)
-    assert len(command.commands) == 3000
+    assert len(command.commands) == 1000
 
 
 def test_a_name_for_a_builtin_is_a_simple_command() -> None:
