@@ -24,8 +24,16 @@ MODULES = {
     "vulture": "vulture", "cmake": "cmake", "ziglang": "zig", "uv": "uv", "pipx": "pipx", "poetry": "poetry", "yamllint": "yamllint",
     "importlinter": "lint-imports", "doctest": "python-doctest", "unittest": "python-unittest", "venv": "python-venv",
     "compileall": "python-compileall", "py_compile": "python-py-compile", "json.tool": "python-json-tool",
-    "http.server": "python-http-server", "zipfile": "python-zipfile", "timeit": "python-timeit", "site": "python-site",
+    "http.server": "python-http-server", "zipfile": "python-archiver", "timeit": "python-timeit", "site": "python-site",
     "tabnanny": "python-tabnanny", "platform": "python-site", "this": "python-site", "ensurepip": "python-ensurepip",
+    "calendar": "python-site", "sysconfig": "python-site", "ast": "python-reader", "tokenize": "python-reader", "dis": "python-reader",
+    "base64": "python-reader", "tarfile": "python-archiver",
+    "pip_audit": "pip-audit", "codespell_lib": "codespell", "PyInstaller": "pyinstaller", "nose2": "nose2", "behave": "behave",
+    "robot": "robot", "pipenv": "pipenv", "hatch": "hatch", "pdm": "pdm", "papermill": "papermill", "cProfile": "python-profile", "profile": "python-profile",
+    "trace": "python-trace", "gzip": "python-gzip", "autoflake": "autoflake", "docformatter": "docformatter", "interrogate": "interrogate",
+    "djlint": "djlint", "sqlfluff": "sqlfluff", "refurb": "refurb", "radon": "radon", "xenon": "xenon", "pdoc": "pdoc",
+    "towncrier": "towncrier", "mypy.stubtest": "stubtest", "mypy.stubgen": "stubgen", "uvicorn": "uvicorn", "celery": "celery", "flask": "flask",
+    "jupyter": "jupyter",
 }  # fmt: skip
 """Modules that `python -m` runs, and the entry that describes each."""
 
@@ -60,18 +68,22 @@ def _code(call: Call, text: Field | None) -> None:
 
 def _shadowed(call: Call, text: str) -> bool:
     """Whether a module of the working directory stands before one of the library's."""
-    files = call.host.context.files
     if imported(text) and {"PYTHONPATH", "PYTHONHOME"} & call.host.state.variables.keys():
         return True
+    return any(_lies_there(call, name) for name in imported(text))
+
+
+def _lies_there(call: Call, module: str) -> bool:
+    files = call.host.context.files
     if files is None or not call.base.known:
         return False
-    places = [f"{call.base.text}/{name}" for name in imported(text)]
-    return any(files.directory(place) or files.directory(f"{place}.py") is not None for place in places)
+    place = f"{call.base.text}/{module}"
+    return files.directory(place) is True or files.directory(f"{place}.py") is not None
 
 
 def _module(call: Call, module: Field, arguments: list[Field]) -> None:
     name = MODULES.get(module.text) if module.known else None
-    if name is None or not is_listed(name):
+    if name is None or not is_listed(name) or _lies_there(call, module.text.partition(".")[0]):
         call.effect(Kind.EXECUTE, f"runs the module {module.text or 'that is not known beforehand'}")
         hint(call, "python", f"import {module.text}")
         return
