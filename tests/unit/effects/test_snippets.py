@@ -8,7 +8,7 @@ from pytest_cbx.effects.javascript_text import javascript_reads
 from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.paths import Context
 from pytest_cbx.effects.snippets import python_touches
-from tests.unit.effects.help import compact_of
+from tests.unit.effects.help import Tree, compact_of
 
 HARMLESS = """print("hi")
 import sys; print(sys.version)
@@ -191,3 +191,11 @@ class WithModules:
 def test_a_module_of_the_working_directory_comes_first(module: str, expected: list[str]) -> None:
     context = Context(cwd="/w", workspace="/w", files=WithModules())
     assert compact_of(f"python -c 'import {module}'", context) == expected
+
+
+@pytest.mark.parametrize("name", ["platform", "json"])
+def test_a_module_that_lies_in_the_working_directory_is_not_the_library_s(name: str) -> None:
+    module = {"json": "json.tool"}.get(name, name)
+    for places in ({}, {f"{name}.py": "x"}, {f"{name}/tool.py": "x"}):
+        context = Context(cwd="/w", workspace="/w", files=Tree(places))
+        assert ("execute" in compact_of(f"python -m {module}", context)) is bool(places)

@@ -148,6 +148,8 @@ def ruby(call: Call) -> None:
         for operand in call.parsed.operands:
             call.touch(Kind.READ, operand)
         return
+    if call.name == "ruby" and [word.text for word in call.fields] == ["-v"]:
+        return
     for operand in call.parsed.operands[:1] if not call.given("-e", "-r", "-R") else []:
         call.touch(Kind.READ, operand)
     call.effect(Kind.EXECUTE, "runs program text that is not followed")
