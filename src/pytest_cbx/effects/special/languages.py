@@ -28,6 +28,14 @@ MODULES = {
     "tabnanny": "python-tabnanny", "platform": "python-site", "this": "python-site", "ensurepip": "python-ensurepip",
     "calendar": "python-site", "sysconfig": "python-site", "ast": "python-reader", "tokenize": "python-reader", "dis": "python-reader",
     "base64": "python-reader", "tarfile": "python-archiver",
+    "pip_audit": "pip-audit", "codespell_lib": "codespell", "PyInstaller": "pyinstaller", "nose2": "nose2", "behave": "behave",
+    "robot": "robot", "pipenv": "pipenv", "hatch": "hatch", "pdm": "pdm", "papermill": "papermill",
+    "cProfile": "python-profile", "profile": "python-profile",
+    "trace": "python-trace", "gzip": "python-gzip", "autoflake": "autoflake", "docformatter": "docformatter", "interrogate": "interrogate",
+    "djlint": "djlint", "sqlfluff": "sqlfluff", "refurb": "refurb", "radon": "radon", "xenon": "xenon", "pdoc": "pdoc",
+    "towncrier": "towncrier", "mypy.stubtest": "stubtest", "mypy.stubgen": "stubgen", "uvicorn": "uvicorn",
+    "celery": "celery", "flask": "flask",
+    "jupyter": "jupyter",
 }  # fmt: skip
 """Modules that `python -m` runs, and the entry that describes each."""
 
