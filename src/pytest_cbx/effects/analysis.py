@@ -25,4 +25,6 @@ def analyse(text: Script | Reading, context: Context) -> Effects:
     except RecursionError:
         walker.record.readable = False
         walker.doubt("nested too deep to follow")
+    # The two refer to each other. Parted, all that the walk has made goes at once, without the collector.
+    del walker.expander
     return walker.record.result()

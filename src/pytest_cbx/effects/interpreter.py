@@ -405,12 +405,20 @@ class Call:
         return value if isinstance(value, Field) and value != EMPTY else None
 
     def _met(self, when: tuple[Condition, ...], unless: tuple[Condition, ...], subject: Field = EMPTY) -> bool:
-        if when and not any(self._holds(condition, subject, doubt=True) for condition in when):
-            return False
-        return not any(self._holds(condition, subject, doubt=False) for condition in unless)
+        # Plain loops: this is asked more often than anything else.
+        for condition in unless:
+            if self._holds(condition, subject, doubt=False):
+                return False
+        for condition in when:
+            if self._holds(condition, subject, doubt=True):
+                return True
+        return not when
 
     def _holds(self, condition: Condition, subject: Field, *, doubt: bool) -> bool:
-        return all(self._test(name, pattern, subject, doubt=doubt) for name, pattern in condition.tests)
+        for name, pattern in condition.tests:
+            if not self._test(name, pattern, subject, doubt=doubt):
+                return False
+        return True
 
     def _test(self, name: str, pattern: str | None, subject: Field, *, doubt: bool) -> bool:
         if name == "operand":
