@@ -16,8 +16,8 @@ class Record:
     """Effects and programs in order of the text, each once; the heaviest program's estimate."""
 
     __slots__ = (
-        "_effects", "_estimate", "_programs", "asked", "assigned", "consulted", "differences", "facts", "fetches", "invocations", "listed", "looked",
-        "readable", "span", "surveyed", "unpacked", "word"
+        "_effects", "_estimate", "_programs", "asked", "assigned", "consulted", "differences", "facts", "fetches",
+        "invocations", "listed", "looked", "readable", "span", "surveyed", "unpacked", "word",
     )  # fmt: skip
 
     def __init__(self) -> None:
