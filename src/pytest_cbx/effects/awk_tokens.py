@@ -13,7 +13,7 @@ Token = tuple[str, str]
 
 _TOKEN = re.compile(
     r"""(?P<string>"(?:[^"\\\n]|\\.)*")|(?P<comment>\#[^\n]*)|(?P<name>@?[A-Za-z_][\w:]*)|(?P<number>0[xX][\da-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"""
-    r"""|(?P<operator>>>|\|&|\|\||&&|[<>=!]=|\+\+|--|\S)|(?P<newline>\n)|(?P<blank>[ \t\r\f\v]|\\\r?\n)""",
+    r"""|(?P<blank>[ \t\r\f\v]|\\\r?\n)|(?P<operator>>>|\|&|\|\||&&|[<>=!]=|\+\+|--|\S)|(?P<newline>\n)""",
     re.DOTALL | re.VERBOSE,
 )
 _REGEX = re.compile(r"/(?:[^/\\\n\[]|\\.|\[\^?\]?(?:[^\]\\\n]|\\.)*\])*/")

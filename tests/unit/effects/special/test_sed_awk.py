@@ -83,6 +83,7 @@ AWK: list[tuple[str, list[str]]] = [
     ("awk '# print > \"o\"\n{print}' a", ["read a"]),
     # output files
     ("awk '{print > \"o\"}' a", ["read a", "write o"]),
+    ("awk '{print \\\n> \"o\"}' a", ["read a", "write o"]),
     ("awk '{print >> \"o\"}' a", ["read a", "append o"]),
     ("awk '{print \"x\",\n\"y\" > \"o\"}' a", ["read a", "write o"]),
     ("awk '{printf(\"%s\", $1) > \"o\"}' a", ["read a", "write o"]),
