@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
@@ -11,13 +10,14 @@ from typing import TYPE_CHECKING
 from pytest_cbx.effects.catalogue import EntrySpec, program
 from pytest_cbx.effects.destinations import destinations, is_directory
 from pytest_cbx.effects.grammar import Entry, Given, Option, Parsed, Slot, compile_entry, parse
+from pytest_cbx.effects.matching import MOST_COMPARED, matches, valued
 from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.paths import is_stream, join, name_of, parent_of, parents_of, resolve, stem_of
 from pytest_cbx.effects.pathspecs import pathspecs
 from pytest_cbx.effects.repository import Repository
 from pytest_cbx.effects.rules import PLACED, Condition, Rule
 from pytest_cbx.effects.survey import Changed, touch_parts
-from pytest_cbx.effects.values import EMPTY, UNKNOWN, Field, Shape, concat, wild
+from pytest_cbx.effects.values import EMPTY, UNKNOWN, Field, Shape, concat
 
 if TYPE_CHECKING:
     from pytest_cbx.effects.walker import Walker
@@ -428,50 +428,16 @@ class Call:
             candidates = [subject] if subject is not EMPTY else operands
             if len(candidates) * len(self.parsed.options) > MOST_COMPARED:
                 return doubt
-            return any(_matches(candidate, pattern, doubt=doubt) for candidate in candidates)
+            return any(matches(candidate, pattern, doubt=doubt) for candidate in candidates)
         if name.startswith("$"):
             value = self.exported(name[1:])
-            return value is not None and (pattern is None or _matches(value, pattern, doubt=doubt))
+            return value is not None and (pattern is None or matches(value, pattern, doubt=doubt))
         for parsed in self.readings:
             if name not in parsed.names or (name in parsed.negated and not doubt):
                 continue
-            if pattern is None or _valued(parsed, name, pattern, doubt=doubt):
+            if pattern is None or valued(parsed, name, pattern, doubt=doubt):
                 return True
         return doubt and any(parsed.wild for parsed in self.readings)
-
-
-MOST_COMPARED = 20_000
-"""A command with more options times operands than this has its conditions on values taken as undecided."""
-
-_BEFORE_WILDCARDS = re.compile(r"[^*?\[(\\+!@]*")
-"""What a word that is a bash pattern surely begins with; `+(`, `!(` and `@(` are wildcards too."""
-_AFTER_WILDCARDS = re.compile(r"[^*?\])]*$")
-
-
-def _valued(parsed: Parsed, name: str, pattern: str, *, doubt: bool) -> bool:
-    """Whether the option was given with a value that matches."""
-    values = [given.value for given in parsed.options if name in given.option.names]
-    if len(values) ** 2 > MOST_COMPARED:
-        return doubt
-    return any(value is not None and _matches(value, pattern, doubt=doubt) for value in values)
-
-
-def _matches(value: Field, pattern: str, *, doubt: bool) -> bool:
-    if value.known:
-        return fnmatchcase(value.text, pattern)
-    if value.shape is Shape.PATTERN and pattern.startswith("*") and not wild(pattern[1:]):
-        ending = _AFTER_WILDCARDS.search(value.text)[0]  # type: ignore[index]
-        if ending.endswith(pattern[1:]):
-            return True
-        if not pattern.endswith(ending):
-            return False
-    if value.shape is Shape.PATTERN:
-        known, wanted = _BEFORE_WILDCARDS.match(value.text)[0], re.split(r"[*?\[]", pattern, maxsplit=1)[0]  # type: ignore[index]
-        if not known.startswith(wanted) and not wanted.startswith(known):
-            return False
-        if wanted.startswith("@") and value.text.startswith(("*", "?")):
-            return False  # Taken for granted as with `-`: no file's name is that of a file of options.
-    return doubt
 
 
 def _certain(before: list[Slot], after: list[Slot], star: int | None, operands: list[Field], uncertain: int) -> bool:

@@ -1,0 +1,43 @@
+"""Whether values that are known in part match the patterns of an entry's conditions."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+
+from pytest_cbx.effects.grammar import Parsed
+from pytest_cbx.effects.values import Field, Shape, wild
+
+MOST_COMPARED = 20_000
+"""A command with more options times operands than this has its conditions on values taken as undecided."""
+
+_BEFORE_WILDCARDS = re.compile(r"[^*?\[(\\+!@]*")
+"""What a word that is a bash pattern surely begins with; `+(`, `!(` and `@(` are wildcards too."""
+_AFTER_WILDCARDS = re.compile(r"[^*?\])]*$")
+
+
+def valued(parsed: Parsed, name: str, pattern: str, *, doubt: bool) -> bool:
+    """Whether the option was given with a value that matches."""
+    values = [given.value for given in parsed.options if name in given.option.names]
+    if len(values) ** 2 > MOST_COMPARED:
+        return doubt
+    return any(value is not None and matches(value, pattern, doubt=doubt) for value in values)
+
+
+def matches(value: Field, pattern: str, *, doubt: bool) -> bool:
+    """Whether the value matches the pattern; `doubt` where that cannot be told."""
+    if value.known:
+        return fnmatchcase(value.text, pattern)
+    if value.shape is Shape.PATTERN and pattern.startswith("*") and not wild(pattern[1:]):
+        ending = _AFTER_WILDCARDS.search(value.text)[0]  # type: ignore[index]
+        if ending.endswith(pattern[1:]):
+            return True
+        if not pattern.endswith(ending):
+            return False
+    if value.shape is Shape.PATTERN:
+        known, wanted = _BEFORE_WILDCARDS.match(value.text)[0], re.split(r"[*?\[]", pattern, maxsplit=1)[0]  # type: ignore[index]
+        if not known.startswith(wanted) and not wanted.startswith(known):
+            return False
+        if wanted.startswith("@") and value.text.startswith(("*", "?")):
+            return False  # Taken for granted as with `-`: no file's name is that of a file of options.
+    return doubt
