@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import os
-import posixpath
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import lru_cache
 from pathlib import Path
 
 import pluggy
 
-from pytest_cbx.client.files import WorkFiles
+from pytest_cbx.client.foresight import Foresight
 from pytest_cbx.client.ignored import Ignored
 from pytest_cbx.client.slots import most_cores
 from pytest_cbx.config.model import CommandConfig, Settings
-from pytest_cbx.effects.analysis import analyse
-from pytest_cbx.effects.model import WORKSPACE, Effect, Effects, Kind, Scope
-from pytest_cbx.effects.paths import Context
-from pytest_cbx.effects.seen import CHANGING, Changed, changes
+from pytest_cbx.effects.model import Effects, Scope
 from pytest_cbx.plan.build import build_plan
-from pytest_cbx.plan.claims import claims_of, place_of
+from pytest_cbx.plan.claims import claims_of
 from pytest_cbx.plan.estimate import needed_cpus, needed_memory
 from pytest_cbx.plan.model import Claim, Domain, Mode, Plan, Request
 from pytest_cbx.safety import assess
-from pytest_cbx.shell.both import read_both
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,19 +59,16 @@ def prepare(
 
     `in_order`: they are meant to run together, so an earlier one may change a script that a later one runs.
     """
-    folder = folder or site.base
+    foresight = Foresight(site.base, folder=folder or site.base, hooks=hooks, in_order=in_order)
     most = most_cores(settings)
-    files = WorkFiles(site.base)
-    drafts: list[Job] = []
-    changed = Changed()
-    for command in commands:
-        effects = _effects(command, site, hooks=hooks, folder=folder, files=files)
-        if in_order and (effects.consulted or effects.unpacked or effects.surveyed):
-            effects = _doubt_changed(effects, drafts, site)
-        if in_order and any(changed.may_change(path) for path in effects.looked):
-            effects = _both_ways(effects, command, site, folder)
-        drafts.append(_draft(command, effects, site, settings, folder=folder, most=most))
-        changed.add(_changing(drafts[-1], site))
+    with _collector_paused():
+        drafts = [
+            _draft(
+                command, foresight.effects(command),
+                directory=foresight.directory(command), site=site, settings=settings, most=most,
+            )
+            for command in commands
+        ]  # fmt: skip
     ignored = Ignored(site.root)
     ignored.learn(claim.target for job in drafts for claim in job.request.claims if claim.domain is Domain.FILE)
     return tuple(_mark_ignored(job, ignored) for job in drafts)
@@ -96,64 +89,21 @@ def plan(jobs: Sequence[Job], *, slots: int) -> Plan:
     return build_plan(requests, slots=slots)
 
 
-def _effects(
-    command: CommandConfig, site: Site, *, hooks: pluggy.PluginManager | None, folder: Path, files: WorkFiles
-) -> Effects:
-    directory = str(_directory(command, folder))
-    effects = _predict(command.run, directory, str(site.base), _known_environment(command.env), files)
-    if hooks is None:
-        return effects
-    more = tuple(effect for answer in hooks.hook.pytest_cbx_effects(command=command) for effect in answer or ())
-    return dataclasses.replace(effects, effects=effects.effects + more) if more else effects
-
-
-def _directory(command: CommandConfig, folder: Path) -> Path:
-    return Path(os.path.normpath(folder / command.cwd))
-
-
-def _doubt_changed(effects: Effects, earlier: Sequence[Job], site: Site) -> Effects:
-    """Count as unseen the scripts and archives, and what git found, that an earlier command may have changed by then."""
-    doubts = []
-    for path in (*effects.consulted, *effects.unpacked):
-        changer = next((job for job in earlier if any(changes(effect, path) for effect in _changing(job, site))), None)
-        if changer is None:
-            continue
-        detail, name = f"{path} may be changed by {changer.request.name} before", posixpath.basename(path)
-        if path in effects.consulted:
-            doubts.append(Effect(kind=Kind.EXECUTE, program=name, detail=detail))
-        else:
-            doubts.append(Effect(kind=Kind.WRITE, place=WORKSPACE, program=name, detail=detail))
-    if effects.surveyed and (
-        changer := next((job for job in earlier if any(map(_alters, _changing(job, site)))), None)
-    ):
-        detail = f"{changer.request.name} may change before what git finds"
-        doubts.append(Effect(kind=Kind.WRITE, place=WORKSPACE, program="git", detail=detail))
-    return dataclasses.replace(effects, effects=(*effects.effects, *doubts)) if doubts else effects
-
-
-def _both_ways(effects: Effects, command: CommandConfig, site: Site, folder: Path) -> Effects:
-    """Also what the command does when its destinations are something else by the time it runs."""
-    known = _known_environment(command.env)
-    unseeing = _predict_unseeing(command.run, str(_directory(command, folder)), str(site.base), known)
-    return dataclasses.replace(effects, effects=tuple(dict.fromkeys((*effects.effects, *unseeing.effects))))
-
-
-def _alters(effect: Effect) -> bool:
-    return effect.kind in CHANGING and (effect.place is None or not effect.place.path.startswith("/"))
-
-
-def _changing(job: Job, site: Site) -> Iterator[Effect]:
-    """What a command changes by its text and by its configuration."""
-    yield from job.request.effects.effects if job.request.effects else ()
-    for pattern in job.config.writes:
-        place = place_of(pattern, cwd=str(job.directory), workspace=str(site.base))
-        yield Effect(kind=Kind.WRITE, place=place)
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Predictions leave no cycles behind; to go through thousands of them again and again costs as much as making them."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _draft(
-    command: CommandConfig, effects: Effects, site: Site, settings: Settings, *, folder: Path, most: float
+    command: CommandConfig, effects: Effects, *, directory: Path, site: Site, settings: Settings, most: float
 ) -> Job:
-    directory = _directory(command, folder)
     assessment = assess(effects, text=command.run, declared=command.tier, trust=command.trust)
     claims = claims_of(
         effects,
@@ -187,32 +137,6 @@ def _standing_in(directory: Path, site: Site) -> tuple[Claim, ...]:
     place = os.path.relpath(directory, site.base)
     target = str(directory) if place == ".." or place.startswith("../") else place
     return (Claim(domain=Domain.FILE, mode=Mode.READ, target=target),)
-
-
-def _predict(
-    text: str, cwd: str, workspace: str, environment: tuple[tuple[str, str], ...], files: WorkFiles
-) -> Effects:
-    effects = _predict_unseeing(text, cwd, workspace, environment)
-    if not effects.consulted and not effects.asked:
-        return effects
-    # It depends on files, so its text alone is no key to a cache.
-    return analyse(read_both(text), dataclasses.replace(_context(cwd, workspace, environment), files=files))
-
-
-@lru_cache(maxsize=16384)
-def _predict_unseeing(text: str, cwd: str, workspace: str, environment: tuple[tuple[str, str], ...]) -> Effects:
-    return analyse(read_both(text), _context(cwd, workspace, environment))
-
-
-def _context(cwd: str, workspace: str, environment: tuple[tuple[str, str], ...]) -> Context:
-    known = dict(environment)
-    return Context(cwd=cwd, workspace=workspace, home=known.get("HOME", ""), environment=known)
-
-
-def _known_environment(extra: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    # Only what a text may lean on for its paths: the rest of the user's environment is the same for all commands.
-    known = {name: os.environ[name] for name in ("HOME", "USER", "TMPDIR") if name in os.environ}
-    return tuple(sorted({**known, **extra}.items()))
 
 
 def rebase(claims: Sequence[Claim], site: Site) -> tuple[Claim, ...]:
