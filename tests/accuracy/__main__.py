@@ -75,4 +75,6 @@ def paths(text: str, jobs: int) -> bool:
 
 
 if __name__ == "__main__":
+    # Under pytest its configuration does this.
+    sys.path.append(str(Path(__file__).parents[2] / "fixtures"))
     sys.exit(main())

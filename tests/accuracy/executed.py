@@ -68,6 +68,16 @@ class Result:
         return tuple((kind, path) for kind, path in self.changes.all() if not covered(self.places, kind, path))
 
     @property
+    def own(self) -> tuple[tuple[str, str], ...]:
+        """Changes in the work tree itself, without git's own files."""
+        tree = f"{self.root}/tree/"
+        return tuple(
+            (kind, path)
+            for kind, path in self.changes.all()
+            if path.startswith(tree) and not path.startswith(f"{tree}.git/")
+        )
+
+    @property
     def wrong(self) -> tuple[Predicted, ...]:
         """Places where nothing happened that they foretold."""
         happened = self.changes.all()

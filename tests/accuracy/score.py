@@ -88,6 +88,9 @@ def show(results: Sequence[Result], tell: Callable[[str], None]) -> None:
             f"{name:<22}{row.commands:>9}{row.whole:>16}{row.changed.total():>9}{row.recall:>8.3f}"
             f"{row.places:>8}{row.precision:>11.3f}"
         )
+    own = [change for result in results for change in result.own]
+    found = len(own) - sum(change in result.missed for result in results for change in result.own)
+    tell(f"{'sources':<22}{'':>25}{len(own):>9}{share(found, len(own)):>8.3f}   (the work tree without .git)")
     for kind in ("created", "modified", "deleted"):
         tell(f"{kind:<22}{'':>25}{total.changed[kind]:>9}{share(total.found[kind], total.changed[kind]):>8.3f}")
 
