@@ -18,7 +18,7 @@ from pytest_cbx.effects.model import WORKSPACE, Effect, Effects, Kind
 from pytest_cbx.effects.paths import Context
 from pytest_cbx.effects.seen import CHANGING, Changed, changes
 from pytest_cbx.plan.claims import place_of
-from pytest_cbx.shell.both import read_both
+from pytest_cbx.shell.both import Reading, read_both
 
 _Environment = tuple[tuple[str, str], ...]
 
@@ -101,12 +101,18 @@ def _predict(text: str, cwd: str, workspace: str, environment: _Environment, fil
     if not effects.consulted and not effects.asked:
         return effects
     # It depends on files, so its text alone is no key to a cache.
-    return analyse(read_both(text), dataclasses.replace(_context(cwd, workspace, environment), files=files))
+    return analyse(_read(text), dataclasses.replace(_context(cwd, workspace, environment), files=files))
+
+
+@lru_cache(maxsize=64)
+def _read(text: str) -> Reading:
+    # A text that depends on files is wanted twice in a row.
+    return read_both(text)
 
 
 @lru_cache(maxsize=16384)
 def _predict_unseeing(text: str, cwd: str, workspace: str, environment: _Environment) -> Effects:
-    return analyse(read_both(text), _context(cwd, workspace, environment))
+    return analyse(_read(text), _context(cwd, workspace, environment))
 
 
 def _context(cwd: str, workspace: str, environment: _Environment) -> Context:

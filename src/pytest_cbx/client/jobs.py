@@ -86,12 +86,13 @@ def plan(jobs: Sequence[Job], *, slots: int) -> Plan:
         else dataclasses.replace(job.request, needs=tuple(need for need in job.request.needs if need in names))
         for job in jobs
     ]
-    return build_plan(requests, slots=slots)
+    with _collector_paused():
+        return build_plan(requests, slots=slots)
 
 
 @contextmanager
 def _collector_paused() -> Iterator[None]:
-    """Predictions leave no cycles behind; to go through thousands of them again and again costs as much as making them."""
+    """Predictions and plans leave no cycles behind; to go through thousands of them again and again costs as much as to make them."""
     enabled = gc.isenabled()
     gc.disable()
     try:
