@@ -55,7 +55,8 @@ def main() -> None:
         assert status == 0
         plan = json.loads((folder / "plan.json").read_bytes())
         size = (folder / "plan.json").stat().st_size
-    print(f"{count} commands: {seconds:.2f} s, {usage.ru_maxrss / 1024:.0f} MB at the peak")
+    busy = usage.ru_utime + usage.ru_stime
+    print(f"{count} commands: {seconds:.2f} s, {busy:.2f} s of them busy, {usage.ru_maxrss / 1024:.0f} MB at the peak")
     print(f"  {len(plan['edges'])} edges, {len(plan['joins'])} joins, {size / 1e6:.1f} MB of JSON")
 
 
