@@ -6,7 +6,6 @@ import dataclasses
 import os
 import posixpath
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from pathlib import Path
 
 import pluggy
@@ -18,7 +17,7 @@ from pytest_cbx.effects.model import WORKSPACE, Effect, Effects, Kind
 from pytest_cbx.effects.paths import Context
 from pytest_cbx.effects.seen import CHANGING, Changed, changes
 from pytest_cbx.plan.claims import place_of
-from pytest_cbx.shell.both import Reading, read_both
+from pytest_cbx.shell.both import read_both
 
 _Environment = tuple[tuple[str, str], ...]
 
@@ -96,23 +95,54 @@ def _with(effects: Effects, *more: Effect) -> Effects:
     return dataclasses.replace(effects, effects=tuple(dict.fromkeys((*effects.effects, *more))))
 
 
+class _Watched:
+    """The work tree's files, and whether anybody asked for one."""
+
+    def __init__(self, files: WorkFiles) -> None:
+        self._files = files
+        self.asked = False
+
+    def text(self, path: str) -> str | None:
+        self.asked = True
+        return self._files.text(path)
+
+    def executable(self, path: str) -> bool:
+        self.asked = True
+        return self._files.executable(path)
+
+    def directory(self, path: str) -> bool | None:
+        self.asked = True
+        return self._files.directory(path)
+
+    def members(self, path: str) -> tuple[str, ...] | None:
+        self.asked = True
+        return self._files.members(path)
+
+    def git(self, top: str, words: tuple[str, ...]) -> str | None:
+        self.asked = True
+        return self._files.git(top, words)
+
+
+_MOST_KEPT = 16_384
+_kept: dict[tuple[str, str, str, _Environment], Effects] = {}
+"""Predictions that depend on nothing but their text and place."""
+
+
 def _predict(text: str, cwd: str, workspace: str, environment: _Environment, files: WorkFiles) -> Effects:
-    effects = _predict_unseeing(text, cwd, workspace, environment)
-    if not effects.consulted and not effects.asked:
-        return effects
-    # It depends on files, so its text alone is no key to a cache.
-    return analyse(_read(text), dataclasses.replace(_context(cwd, workspace, environment), files=files))
+    key = text, cwd, workspace, environment
+    effects = _kept.get(key)
+    if effects is None:
+        watched = _Watched(files)
+        effects = analyse(read_both(text), dataclasses.replace(_context(cwd, workspace, environment), files=watched))
+        if not watched.asked:
+            if len(_kept) >= _MOST_KEPT:
+                _kept.clear()
+            _kept[key] = effects
+    return effects
 
 
-@lru_cache(maxsize=64)
-def _read(text: str) -> Reading:
-    # A text that depends on files is wanted twice in a row.
-    return read_both(text)
-
-
-@lru_cache(maxsize=16384)
 def _predict_unseeing(text: str, cwd: str, workspace: str, environment: _Environment) -> Effects:
-    return analyse(_read(text), _context(cwd, workspace, environment))
+    return analyse(read_both(text), _context(cwd, workspace, environment))
 
 
 def _context(cwd: str, workspace: str, environment: _Environment) -> Context:

@@ -78,7 +78,6 @@ def is_directory(call: Call, target: Field) -> bool | None:
         return True if made else None
     files = call.host.context.files
     if files is None:
-        call.host.record.asked = True
         return None
     call.host.record.looked[path] = None
     whole = path if path.startswith("/") else f"{call.host.context.workspace.rstrip('/')}/{path}"

@@ -415,10 +415,11 @@ class Call:
         return not when
 
     def _holds(self, condition: Condition, subject: Field, *, doubt: bool) -> bool:
-        for name, pattern in condition.tests:
-            if not self._test(name, pattern, subject, doubt=doubt):
-                return False
-        return True
+        first, *others = condition.tests
+        name, pattern = first
+        if not self._test(name, pattern, subject, doubt=doubt):
+            return False
+        return not others or all(self._test(name, pattern, subject, doubt=doubt) for name, pattern in others)
 
     def _test(self, name: str, pattern: str | None, subject: Field, *, doubt: bool) -> bool:
         if name == "operand":

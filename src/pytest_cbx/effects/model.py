@@ -153,8 +153,6 @@ class Effects:
     """Patterns that the shell itself expands: what matches them is read, whatever becomes of the names."""
     consulted: tuple[str, ...] = ()
     """Files whose text these facts depend on (or would, could they be seen): paths as in `Place`, all in the workspace."""
-    asked: bool = False
-    """Whether these facts would be sharper with a look at the work tree: is a destination a directory, what does an archive hold."""
     unpacked: tuple[str, ...] = ()
     """Archives in the workspace whose lists of members these facts depend on."""
     looked: tuple[str, ...] = ()

@@ -16,7 +16,7 @@ class Record:
     """Effects and programs in order of the text, each once; the heaviest program's estimate."""
 
     __slots__ = (
-        "_effects", "_estimate", "_programs", "asked", "assigned", "consulted", "differences", "facts", "fetches",
+        "_effects", "_estimate", "_programs", "assigned", "consulted", "differences", "facts", "fetches",
         "invocations", "listed", "looked", "readable", "span", "surveyed", "unpacked", "word",
     )  # fmt: skip
 
@@ -28,8 +28,6 @@ class Record:
         """Patterns that the shell expands, in order of the text."""
         self.consulted: dict[str, str] = {}
         """Files whose text counts, each with the program that takes it."""
-        self.asked = False
-        """The work tree could not be looked at, and should be."""
         self.looked: dict[str, None] = {}
         """Places of which it counts what is there."""
         self.surveyed = False
@@ -59,7 +57,9 @@ class Record:
         key = (kind.value, *where, program, detail, origin)
         if key not in self._effects:
             here = span or self.word or self.span
-            self._effects[key] = Effect(kind=kind, place=place, program=program, detail=detail, span=here, origin=origin)
+            self._effects[key] = Effect(
+                kind=kind, place=place, program=program, detail=detail, span=here, origin=origin
+            )
 
     def invocation(
         self, program: str, words: tuple[Field, ...], *, path: tuple[str, ...] = (), operands: tuple[Field, ...] = (),
@@ -101,7 +101,7 @@ class Record:
         """All that was collected."""
         return Effects(
             effects=self.effects(), programs=tuple(self._programs.values()), estimate=self._estimate,
-            readable=self.readable, listed=tuple(self.listed), consulted=tuple(self.consulted), asked=self.asked,
+            readable=self.readable, listed=tuple(self.listed), consulted=tuple(self.consulted),
             unpacked=tuple(self.unpacked), surveyed=self.surveyed, looked=tuple(self.looked),
             differences=tuple(self.differences),
             facts=tuple(self.facts), invocations=tuple(self.invocations), assigned=tuple(self.assigned),

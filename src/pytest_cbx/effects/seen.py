@@ -50,7 +50,6 @@ def archive_members(walker: Walker, path: Field, base: Field) -> tuple[str, ...]
     if any(changes(effect, place) for effect in walker.record.effects()):
         return None
     if walker.context.files is None:
-        walker.record.asked = True
         return None
     members = walker.context.files.members(f"{walker.context.workspace.rstrip('/')}/{place}")
     if members is not None:

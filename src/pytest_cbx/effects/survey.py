@@ -116,11 +116,9 @@ def _look(call: Call) -> Changed | None:
     own = repository.top.known and not (repository.linked or repository.made or repository.foreign)
     if looker is None or not own or not all(operand.known for operand in call.parsed.operands):
         return None
-    record = call.host.record
     if call.host.context.files is None:
-        record.asked = True
         return None
-    if any(effect.kind in CHANGING for effect in record.effects()):
+    if any(effect.kind in CHANGING for effect in call.host.record.effects()):
         return None
     return looker(Survey(call, repository.top.text))
 

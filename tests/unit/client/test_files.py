@@ -47,6 +47,22 @@ def test_what_the_file_says_now_counts(tree: Path) -> None:
     assert make_jobs(tree, "bash check.sh")[0].request.tier is Tier.DANGEROUS_ISOLATED
 
 
+def test_what_is_there_now_counts(tree: Path) -> None:
+    assert "write copy" in claims(make_jobs(tree, "cp check.sh copy")[0])
+    (tree / "copy").mkdir()
+    assert claims(make_jobs(tree, "cp check.sh copy")[0]) == ["read check.sh", "write copy/check.sh"]
+
+
+def test_a_destination_that_an_earlier_command_may_make_counts_both_ways(tree: Path) -> None:
+    _, job = make_jobs(tree, "mkdir copy", "cp check.sh copy")
+    assert {"write copy", "write copy/check.sh"} <= set(claims(job))
+
+
+def test_what_depends_on_no_file_is_predicted_once(tree: Path) -> None:
+    first, again = make_jobs(tree, "cat once.txt")[0], make_jobs(tree, "cat once.txt")[0]
+    assert first.request.effects is again.request.effects
+
+
 @pytest.mark.parametrize("earlier", ["echo x > check.sh", "sed -i s/a/b/ *.sh", "rm -rf .", "git checkout main"])
 def test_a_script_that_an_earlier_command_may_change_is_doubted(tree: Path, earlier: str) -> None:
     _, job = make_jobs(tree, earlier, "bash check.sh")

@@ -117,9 +117,3 @@ def test_what_discards_counts_even_where_nothing_is_seen() -> None:
     clean = {name: answer for name, answer in ANSWERS.items() if not name.startswith("diff-index")}
     assert work("git reset --hard", {**clean, "diff-index h": ""}) == ["destroy sources:."]
     assert work("git clean -f") == ["destroy sources:."]
-
-
-def test_it_is_looked_at_only_when_files_can_be_seen() -> None:
-    unseen = Context(cwd="/w", workspace="/w")
-    assert effects_of("git switch topic", unseen).asked
-    assert not effects_of("git log", unseen).asked

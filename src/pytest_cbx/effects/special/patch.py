@@ -46,7 +46,6 @@ def patch(call: Call) -> None:
 
 def _text(call: Call, file: Field | None) -> str | None:
     if call.host.context.files is None and (file is not None or not call.host.stdin.known):
-        call.host.record.asked = True
         return None
     return call.host.input_text(call.name) if file is None else call.host.file_text(file, call.base, call.name)
 

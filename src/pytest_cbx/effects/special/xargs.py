@@ -100,8 +100,6 @@ def _input(call: Call) -> Field:
     if file is None and host.redirected is not None:
         _, file, base = host.redirected
     files, path = host.context.files, join(base, file) if file is not None else UNKNOWN
-    if files is None:
-        host.record.asked = True
     if files is None or file is None or not path.known or files.text(path.text) is None:
         return UNKNOWN
     seen = host.file_text(file, base, call.name)

@@ -77,9 +77,3 @@ def test_what_the_work_tree_tells_too(command: str, expected: list[str]) -> None
     tree = Tree({"a": "", "b": "", "d/f": "", "e/f": ""})
     found = analyse(read(command), Context(cwd="/w", workspace="/w", home="/home/u", files=tree))
     assert sorted({compact(effect) for effect in found.effects}) == sorted(expected)
-
-
-def test_it_says_that_a_look_would_help() -> None:
-    unseen = Context(cwd="/w", workspace="/w")
-    assert analyse(read("cp a b"), unseen).asked
-    assert not analyse(read("cp a b c/"), unseen).asked
