@@ -136,6 +136,7 @@ def entry(walker: Walker, name: str, arguments: list[Field], found: Entry, *, op
     )  # fmt: skip
     walker.use(call.entry)
     if not goes_on:
+        call.load()
         return UNKNOWN
     call.apply()
     for above in call.chain[:-1]:

@@ -182,6 +182,14 @@ class Call:
     def _subcommand(self, entry: Entry, name: str) -> EntrySpec | None:
         return entry.commands.get(name) or (program(f"{self.name}-{name}") if entry.spec.externals else None)
 
+    def load(self) -> None:
+        """Note the code that options load although the program only prints something and quits."""
+        for parsed in self.readings:
+            for given in parsed.options:
+                for rule in given.option.rules:
+                    if rule.kind is Kind.EXECUTE:
+                        self._rule(rule, given.value if given.value is not None else EMPTY)
+
     def apply(self) -> None:
         """Note all effects that the entries' data gives."""
         for entry, parsed in zip(self.chain, self.readings, strict=True):
