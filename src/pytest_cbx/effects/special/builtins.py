@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,10 @@ from pytest_cbx.effects.values import UNKNOWN, Field, Shape, concat
 if TYPE_CHECKING:
     from pytest_cbx.effects.interpreter import Call
     from pytest_cbx.effects.state import State
+
+
+_NAMED = re.compile(r"(?<![$\w{])[A-Za-z_]\w*")
+"""Words that may name a variable to set; what stands behind a dollar is only looked at."""
 
 
 def cd(call: Call) -> None:
@@ -115,7 +120,17 @@ def trap(call: Call) -> None:
     text = operands[0]
     if text.known and (text.text in ("", "-") or len(operands) == 1):
         return
+    if any(not word.known or word.text.upper().removeprefix("SIG") not in ("EXIT", "0") for word in operands[1:]):
+        _unsettle(call, text)
     call.host.later.append((text, call.host.state.copy()))
+
+
+def _unsettle(call: Call, text: Field) -> None:
+    """Between any two commands the trap's text may set the variables that it names."""
+    names = set(_NAMED.findall(text.text)) if text.known else set(call.host.state.variables)
+    call.host.transformed |= names
+    for name in names & call.host.state.variables.keys():
+        call.host.state.variables[name] = UNKNOWN
 
 
 def execute(call: Call) -> None:
