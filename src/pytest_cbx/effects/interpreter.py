@@ -225,10 +225,12 @@ class Call:
         for rule in option.rules:
             self._rule(rule, value if value is not None else EMPTY)
         if option.run == "shell" and value is not None:
-            self.host.run_text(value, self.name)
+            with self.process():
+                self.host.run_text(value, self.name)
         elif option.run == "command" and value is not None:
             if value.known:
-                self.host.run([Field(word) for word in value.text.split()])
+                with self.process():
+                    self.host.run([Field(word) for word in value.text.split()])
             else:
                 self.effect(Kind.EXECUTE, "the command is not known beforehand")
 
@@ -324,7 +326,8 @@ class Call:
             pieces: list[Field] = []
             for index, operand in enumerate(operands):
                 pieces.extend([Field(" "), operand] if index else [operand])
-            self.output = self.host.run_text(concat(pieces), self.name)
+            with self.process():
+                self.output = self.host.run_text(concat(pieces), self.name)
             return
         if operands:
             with self.process():

@@ -105,10 +105,11 @@ def vim(call: Call) -> None:
     commands += [operand.after(1) for operand in call.parsed.operands if operand.text.startswith("+")]
     for operand in operands:
         call.touch(Kind.READ, operand)
-    silent = call.given("-es", "-Es", "-Nes", "-nes", "-s", "-sc", "--headless") or (
-        call.given("-e", "-E") and call.given("-s")
-    )
-    if not silent:
+    ex = call.given("-e", "-E", "-es", "-Es", "-Nes", "-nes") or call.name == "ex"
+    silent = call.given("-es", "-Es", "-Nes", "-nes", "--headless") or (ex and call.given("-s", "-sc"))
+    if call.given("-s") and not ex or call.given("-l") and call.name == "nvim":
+        call.effect(Kind.EXECUTE, "runs a script of keys or of Lua")
+    elif not silent:
         call.effect(Kind.EXECUTE, "an interactive program")
         return
     if call.given("-es", "-Es", "-Nes", "-nes", "-s", "-sc") and not any(_ends(command) for command in commands):
