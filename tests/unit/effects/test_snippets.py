@@ -146,7 +146,7 @@ COMMANDS: list[tuple[str, list[str]]] = [
     ("python -c 'import os; os.system(1)'", ["execute"]),
     ("python -c \"$X\"", ["execute"]),
     ("PYTHONPATH=. python -c 'import json'", ["execute"]),
-    ("PYTHONPATH=. python -c 'print(1)'", []),
+    ("PYTHONPATH=. python -c 'print(1)'", ["execute"]),
     ("node -p process.version", []),
     ("node -p \"require('./package.json').version\"", ["read package.json"]),
     ("node -e \"const p = require('./a.json'); console.log(p.b['c'])\"", ["read a.json"]),

@@ -69,8 +69,11 @@ def _code(call: Call, text: Field | None) -> None:
 
 
 def _shadowed(call: Call, text: str) -> bool:
-    """Whether a module of the working directory stands before one of the library's."""
-    if imported(text) and {"PYTHONPATH", "PYTHONHOME"} & call.host.state.variables.keys():
+    """Whether a module of the working directory, or of a path that the text sets, stands before one of the library's.
+
+    Python itself imports `sitecustomize` when it starts, from wherever it lies first.
+    """
+    if {"PYTHONPATH", "PYTHONHOME"} & call.host.state.variables.keys():
         return True
     return any(_lies_there(call, name) for name in imported(text))
 
