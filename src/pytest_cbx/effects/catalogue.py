@@ -98,6 +98,7 @@ class EntrySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     permute: bool = True
     digits: bool = False
     bundled: bool = False
+    clusters: bool = True
     prefixes: str = ""
     dash: Literal["stream", "file"] | None = None
     lenient_options: str = ""

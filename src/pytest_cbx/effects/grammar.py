@@ -58,6 +58,7 @@ class Entry:
     permute: bool
     digits: bool
     bundled: bool
+    clusters: bool
     skip: str
     dash: str
     lenient: bool
@@ -150,6 +151,7 @@ def _compile(spec: EntrySpec, parent: Entry | None) -> Entry:
         permute=spec.permute and not spec.command,
         digits=spec.digits,
         bundled=spec.bundled,
+        clusters=spec.clusters,
         skip=spec.skip,
         dash=spec.dash or (parent.dash if parent else "stream"),
         lenient=bool(spec.lenient_options),
@@ -309,14 +311,16 @@ class _Reader:
         text = current.text
         if self.entry.digits and text[1:].isdigit() and current.known:
             return False
-        for prefix in self.entry.prefixes:
-            if text.startswith(prefix) and (len(text) > len(prefix) or not current.known):
-                return self._give(self.entry.options.get(prefix, Option(names=(prefix,))), current.after(len(prefix)))
         whole = self.entry.options.get(text) if len(text) > 2 and current.known else None
         if whole is not None:
             return self._give(whole, self._following(whole) if whole.value == "required" else None)
+        for prefix in self.entry.prefixes:
+            if text.startswith(prefix) and (len(text) > len(prefix) or not current.known):
+                return self._give(self.entry.options.get(prefix, Option(names=(prefix,))), current.after(len(prefix)))
         for position in range(1, len(text)):
             option = self.entry.options.get(f"-{text[position]}")
+            if option is not None and option.value == "none" and not self.entry.clusters and len(text) > 2:
+                option = None
             if option is None:
                 if self.entry.digits and text[position].isdigit():
                     continue

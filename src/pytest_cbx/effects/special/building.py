@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_cbx.effects import dispatch
 from pytest_cbx.effects.model import Kind
+from pytest_cbx.effects.paths import join
 from pytest_cbx.effects.values import Field
 
 if TYPE_CHECKING:
@@ -41,6 +42,15 @@ def cmake(call: Call) -> None:
         call.output = dispatch.program(call.host, COMMAND_MODE, list(call.parsed.operands))
 
 
+def chdir(call: Call) -> None:
+    """`cmake -E chdir DIRECTORY COMMAND …`: the command runs there."""
+    directory, *command = call.parsed.operands or [Field(".")]
+    call.base = join(call.base, directory)
+    if command:
+        with call.process():
+            call.output = call.host.run(command)
+
+
 def autotools(call: Call) -> None:
     """What each of the Autotools generates beside `configure.ac`, or below the directory that is its operand."""
     if call.given("-o", "--output"):
@@ -53,4 +63,4 @@ def autotools(call: Call) -> None:
             call.touch(Kind.WRITE, target, scope if colon else "path", "generates it")
 
 
-INTERPRETERS: dict[str, Callable[[Call], None]] = {"cmake": cmake, "autotools": autotools}
+INTERPRETERS: dict[str, Callable[[Call], None]] = {"cmake": cmake, "chdir": chdir, "autotools": autotools}
