@@ -47,6 +47,7 @@ MOST_PARTS = 1_000
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _CODE = re.compile(r"\$\(|`|\$\{.*@P")
+_CODED = re.compile(r"\[.*(?:\$\(|`|\$\{)", re.DOTALL)
 _SUBSCRIPT = r"(?:\[[^\]]*\])?\s*"
 _ASSIGNED = re.compile(
     rf"\b([A-Za-z_]\w*){_SUBSCRIPT}(?:[-+*/%&|^]|<<|>>)?=(?!=)|(?:\+\+|--)\s*([A-Za-z_]\w*)"
@@ -85,11 +86,13 @@ class Host(Protocol):
 class Expander:
     """Expands words in the host's current state. Substitutions are walked by the host as they are met."""
 
-    __slots__ = ("_spent", "host")
+    __slots__ = ("_coded", "_spent", "host")
 
     def __init__(self, host: Host) -> None:
         self.host = host
         self._spent = 0
+        self._coded = False
+        """Whether a word held text that arithmetic would run (`a[$(…)]`): whatever it evaluates from then on may be that."""
 
     def words(self, words: Sequence[Word]) -> list[Field]:
         """All arguments that the words expand to."""
@@ -101,10 +104,16 @@ class Expander:
                 return [*fields[:1], UNKNOWN_MANY]
             parts = word.parts
             if len(parts) == 1 and type(parts[0]) is Literal:
-                fields.append(Field(parts[0].text, Shape.KNOWN, False, word.span if own else None))
+                text = parts[0].text
+                if "[" in text:
+                    self._note_code(text)
+                fields.append(Field(text, Shape.KNOWN, False, word.span if own else None))
                 self._spent += 1
                 continue
             found = self.word(word)
+            for field in found:
+                if "[" in field.text:
+                    self._note_code(field.text)
             self._spent += len(found)
             fields.extend([field.at(word.span) for field in found] if own else found)
         return fields
@@ -152,7 +161,12 @@ class Expander:
                     if pattern and value.known and isinstance(part, Parameter) and not part.quoted and wild(value.text):
                         value = Field(value.text, Shape.PATTERN)
                     pieces.append(value)
-        return concat(pieces).single() if pieces else EMPTY
+        value = concat(pieces).single() if pieces else EMPTY
+        self._note_code(value.text)
+        return value
+
+    def _note_code(self, text: str) -> None:
+        self._coded = self._coded or ("[" in text and _CODED.search(text) is not None)
 
     def target(self, word: Word) -> Field:
         """A redirect's target: one word with patterns; several are an error at run time."""
@@ -279,6 +293,8 @@ class Expander:
         """Walk an arithmetic expression. A variable's text is evaluated again there, with its substitutions."""
         self._visit(parts)
         variables = self.host.state.variables
+        if self._coded and (parts or _NAME.search(text)):
+            self.host.doubt("arithmetic evaluates text, and some text of the script would run a command there")
         for name in dict.fromkeys(_NAME.findall(text)):
             value = variables.get(name)
             if isinstance(value, Field) and _CODE.search(value.text):
@@ -306,6 +322,8 @@ class Expander:
             self.host.doubt("the subscript of a variable's name runs a command")
         elif value.known and "[" in value.text:
             self.arithmetic(value.text.partition("[")[2])
+        elif self._coded and not value.known:
+            self.host.doubt("a value is evaluated, and some text of the script would run a command there")
         elif value.unknown and "[" in value.text:
             self.host.doubt("the subscript of a variable's name is not known")
 

@@ -56,8 +56,8 @@ def values_of(expander: Expander, node: Parameter) -> list[Field]:
         expander.one(argument, pattern=patterns and not index) for index, argument in enumerate(node.arguments)
     ]
     if node.operator == ":":
-        for argument in node.arguments:
-            expander.arithmetic("".join(part.text for part in argument.parts if isinstance(part, Literal)))
+        for value in arguments:
+            expander.calculated(value)
     if node.length:
         return [TAME]
     if many:
