@@ -1,7 +1,8 @@
-"""JavaScript's package runners: npx, npm exec."""
+"""Package runners: npx, npm exec, uvx, pipx run: the tool comes from a registry, whatever the machine has under its name."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -58,4 +59,32 @@ def npx(call: Call) -> None:
         call.effect(Kind.EXECUTE, f"runs the package {name}")
 
 
-INTERPRETERS: dict[str, Callable[[Call], None]] = {"npx": npx}
+_REQUIREMENT = re.compile(r"([A-Za-z0-9][\w.-]*)(?:\[[\w,-]*\])?(?:(?:@|==|>=|<=|~=|<|>).*)?")
+"""A package of PyPI, with extras or a version."""
+
+_WHEELS = frozenset({"cmake", "ninja", "meson", "clang-format", "clang-tidy", "python", "python3"})
+"""Programs of other families that PyPI has under their own names, and Python, which uvx knows itself."""
+
+
+def is_python_package(name: str) -> bool:
+    """Whether PyPI's package of that name is the listed program (and not, like `ls` or `rm`, something else of that name)."""
+    return family_of(name).startswith("python_") or family_of(name) in _PACKAGED or name in _WHEELS
+
+
+def uvx(call: Call) -> None:
+    """`uvx [OPTION…] TOOL ARGUMENT…`, `pipx run`: the tool's own entry, where the package can be what it says."""
+    operands = call.parsed.operands
+    if not operands:
+        return
+    tool, source = operands[0], call.value("--from", "--spec")
+    name = _REQUIREMENT.fullmatch(tool.text) if tool.known else None
+    listed = source is None or (source.known and _REQUIREMENT.fullmatch(source.text) is not None)
+    if name is None or not listed:
+        call.effect(Kind.EXECUTE, "the tool is not known beforehand")
+    elif is_python_package(name[1]):
+        call.output = call.host.run([type(tool)(name[1]), *operands[1:]])
+    else:
+        call.effect(Kind.EXECUTE, f"runs the package {name[1]}")
+
+
+INTERPRETERS: dict[str, Callable[[Call], None]] = {"npx": npx, "uvx": uvx}
