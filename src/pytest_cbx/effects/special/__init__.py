@@ -52,9 +52,10 @@ INTERPRETERS: Mapping[str, Callable[[Call], None]] = MappingProxyType(
         **perl.INTERPRETERS, **languages.INTERPRETERS, **make.INTERPRETERS,
         **node.INTERPRETERS, **copies.INTERPRETERS, **archives.INTERPRETERS, **editors.INTERPRETERS,
         **npm_scripts.INTERPRETERS, **concurrent.INTERPRETERS,
-        **containers.INTERPRETERS, **building.INTERPRETERS, **sql.INTERPRETERS, **calculators.INTERPRETERS, **git.INTERPRETERS, **git_commands.INTERPRETERS, **git_repositories.INTERPRETERS,
+        **containers.INTERPRETERS, **building.INTERPRETERS, **sql.INTERPRETERS, **calculators.INTERPRETERS,
+        **git.INTERPRETERS, **git_commands.INTERPRETERS, **git_repositories.INTERPRETERS,
         "mktemp": mktemp.mktemp, "patch": patch.patch, "texts": texts.texts, "split": texts.split, "converted": converted.converted,
-        "find": find.find, "sed": sed.sed, "awk": awk.awk,
+        "pdftk": converted.pdftk, "find": find.find, "sed": sed.sed, "awk": awk.awk,
     }
 )  # fmt: skip
 """By the name that entries use."""

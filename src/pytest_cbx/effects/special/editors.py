@@ -107,7 +107,7 @@ def vim(call: Call) -> None:
         call.touch(Kind.READ, operand)
     ex = call.given("-e", "-E", "-es", "-Es", "-Nes", "-nes") or call.name == "ex"
     silent = call.given("-es", "-Es", "-Nes", "-nes", "--headless") or (ex and call.given("-s", "-sc"))
-    if call.given("-s") and not ex or call.given("-l") and call.name == "nvim":
+    if (call.given("-s") and not ex) or (call.given("-l") and call.name == "nvim"):
         call.effect(Kind.EXECUTE, "runs a script of keys or of Lua")
     elif not silent:
         call.effect(Kind.EXECUTE, "an interactive program")
