@@ -357,7 +357,7 @@ class Call:
             return
         if rule.kind not in PLACED:
             detail = self._render(rule.template, subject)
-            self.host.note(rule.kind, None, self.name, _spoken(detail) or rule.why)
+            self.effect(rule.kind, _spoken(detail) or rule.why)
             return
         if rule.template == ("?",):
             self.touch(rule.kind, UNKNOWN, rule.scope, rule.why)

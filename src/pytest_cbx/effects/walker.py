@@ -189,7 +189,7 @@ class Walker:
             output = self.script(body)
         path = f"/dev/fd/{63 - len(self.pipes) % 50}"
         self.pipes[path] = output if reads_from else UNKNOWN
-        return Field(path)
+        return Field(path, origin=output.origin if reads_from else None)
 
     def traps(self) -> None:
         """Walk the traps' texts: they run at the end, or any time before."""

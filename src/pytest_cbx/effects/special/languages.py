@@ -97,7 +97,8 @@ def _module(call: Call, module: Field, arguments: list[Field]) -> None:
 
 def _script(call: Call, file: Field) -> None:
     call.touch(Kind.READ, file)
-    call.effect(Kind.EXECUTE, f"the text of {file.text or 'the script'} is not seen")
+    told = file if file.origin is not None else None
+    call.effect(Kind.EXECUTE, f"the text of {file.text or 'the script'} is not seen", told)
     name = call.entry.name if call.entry.name in ("node", "ruby") else "python"
     hint(call, name, call.host.file_text(file, call.base, call.name))
 
