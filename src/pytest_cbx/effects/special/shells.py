@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.scripts import run_script
-from pytest_cbx.effects.values import UNKNOWN, Field
+from pytest_cbx.effects.values import UNKNOWN, Field, concat
 
 if TYPE_CHECKING:
     from pytest_cbx.effects.interpreter import Call
 
-_SYNTAX_ONLY = ("-n", "--dump-strings", "--dump-po-strings", "-D")
+_OPTIONS = "shopt -s expand_aliases lastpipe\n"
+"""What `-i` and `-O` may have set."""
 
 
 def shell(call: Call) -> None:
@@ -22,6 +23,8 @@ def shell(call: Call) -> None:
         _startup(call)
     if call.given("--rcfile", "--init-file") and call.given("-i"):
         call.effect(Kind.EXECUTE, "the start-up file's text is not seen")
+    if call.given("-i"):
+        _prompts(call)
     if call.given("-n"):
         for operand in operands[:1] if not call.given("-c") else []:
             call.touch(Kind.READ, operand)
@@ -32,11 +35,20 @@ def shell(call: Call) -> None:
         if operands[0].many:
             call.effect(Kind.EXECUTE, "the text after -c is not known beforehand", operands[0])
             return
-        call.output = call.host.run_text(operands[0], call.name, positional=operands[2:])
+        text = concat([Field(_OPTIONS), operands[0]]) if call.given("-i", "-O") else operands[0]
+        call.output = call.host.run_text(text, call.name, positional=operands[2:])
     elif operands and not call.given("-s"):
         _script(call, operands[0], operands[1:])
     else:
         _standard_input(call, operands)
+
+
+def _prompts(call: Call) -> None:
+    """An interactive shell expands its prompts, with their substitutions."""
+    for name in ("PS0", "PS1", "PS2"):
+        value = call.exported(name)
+        if value is not None and ("$(" in value.text or "`" in value.text):
+            call.doubt(f"{name} runs a command")
 
 
 def _startup(call: Call) -> None:
