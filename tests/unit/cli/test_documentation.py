@@ -14,7 +14,8 @@ from pytest_cbx.cli.portrait import portrait
 from pytest_cbx.client.marked import plain
 from tests.unit.client.making import make_jobs
 
-TEXT = (Path(__file__).parents[3] / "docs" / "cli.md").read_text()
+ROOT = Path(__file__).parents[3]
+TEXT = (ROOT / "docs" / "cli.md").read_text()
 CHAPTERS = dict(re.findall(r"^## `cbx (\w+)`\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL))
 
 
@@ -34,8 +35,10 @@ def test_every_option_is_told(name: str) -> None:
     assert options - {"-h", "--help"} == set(re.findall(r"--[a-z0-9]+", CHAPTERS[name]))
 
 
-def test_the_shown_explanation_is_that_of_the_program() -> None:
-    call, shown = re.findall(r"^\$ cbx explain '(.*)'\n```\n\n```text\n(.*?)```", TEXT, re.MULTILINE | re.DOTALL)[0]
+@pytest.mark.parametrize("page", ["README.md", "docs/cli.md"])
+def test_the_shown_explanation_is_that_of_the_program(page: str) -> None:
+    text = (ROOT / page).read_text()
+    call, shown = re.findall(r"^\$ cbx explain '(.*)'\n```\n\n```text\n(.*?)```", text, re.MULTILINE | re.DOTALL)[0]
     (job,) = make_jobs(Path("/nowhere"), call)
     assert "\n".join(plain(portrait(job, width=100))) == shown.rstrip("\n")
 
