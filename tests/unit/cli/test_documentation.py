@@ -38,7 +38,7 @@ def test_every_option_is_told(name: str) -> None:
 @pytest.mark.parametrize("page", ["README.md", "docs/cli.md"])
 def test_the_shown_explanation_is_that_of_the_program(page: str) -> None:
     text = (ROOT / page).read_text()
-    call, shown = re.findall(r"^\$ cbx explain '(.*)'\n```\n\n```text\n(.*?)```", text, re.MULTILINE | re.DOTALL)[0]
+    call, shown = re.findall(r"^\$ cbx explain '([^\n]*)'\n```\n\n```text\n(.*?)```", text, re.MULTILINE | re.DOTALL)[0]
     (job,) = make_jobs(Path("/nowhere"), call)
     assert "\n".join(plain(portrait(job, width=100))) == shown.rstrip("\n")
 
