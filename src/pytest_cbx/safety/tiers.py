@@ -9,7 +9,7 @@ from types import MappingProxyType
 from pytest_cbx.effects.model import Effect, Effects, Kind, Place, Scope
 from pytest_cbx.safety.findings import findings_of
 from pytest_cbx.safety.model import Assessment
-from pytest_cbx.safety.places import Area, area_of
+from pytest_cbx.safety.places import Area, area_of, in_home
 from pytest_cbx.tier import Tier
 
 SAFE = Tier.SAFE_PARALLEL
@@ -134,6 +134,8 @@ def tier_of(effect: Effect) -> Tier:
     area = area_of(effect.place)
     if area is Area.DEVICE:
         return SAFE
+    if area is Area.SECRET and in_home(effect.place.path) is None:
+        area = Area.MACHINE  # `/etc/sudoers` is the system's, whoever's secrets it holds.
     return max(tier, _tier_in(area, effect.kind, effect.place.scope), key=lambda grade: grade.strictness)
 
 

@@ -17,6 +17,8 @@ DANGEROUS = Tier.DANGEROUS_ISOLATED
 
 AT_LEAST: dict[Tier, tuple[str, ...]] = {
     SEQUENTIAL: (
+        "yarn lint --fix",
+        "npm test -- -u",
         "git -c alias.x='!touch p' x",
         "git clone http://x y",
         "git diff --no-index --output=z a b",
@@ -99,6 +101,8 @@ AT_LEAST: dict[Tier, tuple[str, ...]] = {
         "vim -c ':!x'",
     ),
     DANGEROUS: (
+        "echo x >> /etc/sudoers",
+        "cat k >> /etc/ssh/sshd_config",
         "git stash clear",
         "git branch -D x",
         "git checkout -- .",

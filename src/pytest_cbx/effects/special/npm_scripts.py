@@ -124,8 +124,13 @@ def _tool(call: Call, tool: Field, words: list[Field]) -> None:
         call.output = call.host.run([tool, *words])
 
 
+_CHANGING = re.compile(r"--?(?:fix|write|update|apply|w$|u$|i$|in-?place|accept|save|replace)", re.IGNORECASE)
+"""Further arguments by which a tool changes what it otherwise looks at."""
+
+
 def _by_convention(call: Call, script: Field) -> None:
-    if script.known and script.text.split(":", 1)[0] in OUTPUT_SCRIPTS and "fix" not in script.text:
+    changes = any(_CHANGING.match(word.text) for word in call.fields)
+    if script.known and script.text.split(":", 1)[0] in OUTPUT_SCRIPTS and "fix" not in script.text and not changes:
         call.touch(Kind.READ, Field("."), "sources")
         for folder in ("dist", "build", "coverage", "node_modules/.cache"):
             call.touch(Kind.OUTPUT, Field(folder), "tree", "the conventional output of such a script")
