@@ -62,6 +62,8 @@ class Entry:
     skip: str
     dash: str
     lenient: bool
+    provoking: frozenset[str]
+    """Options whose presence brings an effect, by themselves or as a condition of one."""
     complete: bool
     help: frozenset[str] | None
     negatable: bool
@@ -120,6 +122,9 @@ def memory_of(text: str | None) -> int:
     return int(number) * _UNITS[unit]
 
 
+_FALSE = frozenset({"false", "False", "FALSE", "f", "F"})
+"""Values that take a switch back (`-check=false`, as Go's programs read it)."""
+
 _COMPILED: dict[tuple[int, int], Entry] = {}
 """By identity; an entry holds its spec, so that an identity is never used again."""
 
@@ -155,6 +160,7 @@ def _compile(spec: EntrySpec, parent: Entry | None) -> Entry:
         skip=spec.skip,
         dash=spec.dash or (parent.dash if parent else "stream"),
         lenient=bool(spec.lenient_options),
+        provoking=_provoking(spec, options) if spec.lenient_options else frozenset(),
         complete=spec.complete or bool(spec.lenient_options),
         help=frozenset(spec.help.split()) if spec.help is not None else helping,
         negatable=spec.negatable if spec.negatable is not None else (parent.negatable if parent else False),
@@ -165,6 +171,19 @@ def _compile(spec: EntrySpec, parent: Entry | None) -> Entry:
         code=spec.code,
         spec=spec,
         parent=parent,
+    )
+
+
+def _provoking(spec: EntrySpec, options: dict[str, Option]) -> frozenset[str]:
+    rules = [*spec.effects, *(rule for slot in spec.operands for rule in slot.effects)]
+    rules += [rule for option in spec.option for rule in option.effects]
+    conditions = [
+        *(c for rule in rules if not isinstance(rule, str) for c in rule.when),
+        *(c for slot in spec.operands for c in slot.when),
+    ]
+    named = {name for condition in compile_conditions(tuple(conditions)) for name, _ in condition.tests}
+    return frozenset(
+        name for name, option in options.items() if option.rules or option.run or not named.isdisjoint(option.names)
     )
 
 
@@ -293,7 +312,10 @@ class _Reader:
             return False
         if option.value == "required" and value is None:
             value = self._following(option)
-        return self._give(option, value)
+        ends = self._give(option, value)
+        if option.value == "none" and value is not None and value.known and value.text in _FALSE:
+            self.parsed.negated.update(option.names)
+        return ends
 
     def _named(self, name: str) -> Option | None:
         options = self.entry.options
@@ -327,6 +349,10 @@ class _Reader:
                 self._unlisted(
                     f"-{text[position]}" if position == 1 or len(text) == 2 else f"-{text[position]} in {text}"
                 )
+                if position == 1 and len(text) == 3 and f"-{text[2]}" in self.entry.provoking:
+                    # Harmless as the unlisted letter is, it may be a switch: the next one counts. (Three letters are a word.)
+                    second = self.entry.options[f"-{text[2]}"]
+                    self._give(second, self._following(second) if second.value == "required" else None)
                 return False
             if option.value == "none":
                 if self._give(option, None):
