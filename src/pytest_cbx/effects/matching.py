@@ -13,6 +13,8 @@ MOST_COMPARED = 20_000
 
 _BEFORE_WILDCARDS = re.compile(r"[^*?\[(\\+!@]*")
 """What a word that is a bash pattern surely begins with; `+(`, `!(` and `@(` are wildcards too."""
+_MARK = re.compile(r"@|\||[a-z]+:")
+"""What makes an operand a file of options, a command, or the name of a format with a file (`msl:a`)."""
 _AFTER_WILDCARDS = re.compile(r"[^*?\])]*$")
 
 
@@ -28,16 +30,23 @@ def matches(value: Field, pattern: str, *, doubt: bool) -> bool:
     """Whether the value matches the pattern; `doubt` where that cannot be told."""
     if value.known:
         return fnmatchcase(value.text, pattern)
-    if value.shape is Shape.PATTERN and pattern.startswith("*") and not wild(pattern[1:]):
-        ending = _AFTER_WILDCARDS.search(value.text)[0]  # type: ignore[index]
-        if ending.endswith(pattern[1:]):
-            return True
-        if not pattern.endswith(ending):
-            return False
-    if value.shape is Shape.PATTERN:
-        known, wanted = _BEFORE_WILDCARDS.match(value.text)[0], re.split(r"[*?\[]", pattern, maxsplit=1)[0]  # type: ignore[index]
-        if not known.startswith(wanted) and not wanted.startswith(known):
-            return False
-        if wanted.startswith("@") and value.text.startswith(("*", "?")):
-            return False  # Taken for granted as with `-`: no file's name is that of a file of options.
-    return doubt
+    if value.shape is not Shape.PATTERN:
+        return doubt
+    ending: str = _AFTER_WILDCARDS.search(value.text)[0]  # type: ignore[index]
+    if pattern.startswith("*") and not wild(pattern[1:]) and ending.endswith(pattern[1:]):
+        return True
+    return doubt and _may_match(value.text, pattern, ending)
+
+
+def _may_match(text: str, pattern: str, ending: str) -> bool:
+    """Whether a name that the bash pattern `text` finds may match. `ending`: what its names surely end with."""
+    if (not wild(pattern) or (pattern.startswith("*") and not wild(pattern[1:]))) and not pattern.endswith(ending):
+        return False
+    known: str = _BEFORE_WILDCARDS.match(text)[0]  # type: ignore[index]
+    wanted = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
+    if not known.startswith(wanted) and not wanted.startswith(known):
+        return False
+    # Taken for granted as with `-`: no file's name has a mark that gives a word another meaning.
+    if _MARK.match(wanted) and text.startswith(("*", "?")):
+        return False
+    return "://" not in pattern or "//" in text
