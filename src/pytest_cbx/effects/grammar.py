@@ -340,20 +340,14 @@ class _Reader:
             if text.startswith(prefix) and (len(text) > len(prefix) or not current.known):
                 return self._give(self.entry.options.get(prefix, Option(names=(prefix,))), current.after(len(prefix)))
         for position in range(1, len(text)):
-            option = self.entry.options.get(f"-{text[position]}")
-            if option is not None and option.value == "none" and not self.entry.clusters and len(text) > 2:
-                option = None
+            option = self._lettered(text, position)
             if option is None:
                 if self.entry.digits and text[position].isdigit():
                     continue
                 self._unlisted(
                     f"-{text[position]}" if position == 1 or len(text) == 2 else f"-{text[position]} in {text}"
                 )
-                if position == 1 and len(text) == 3 and f"-{text[2]}" in self.entry.provoking:
-                    # Harmless as the unlisted letter is, it may be a switch: the next one counts. (Three letters are a word.)
-                    second = self.entry.options[f"-{text[2]}"]
-                    self._give(second, self._following(second) if second.value == "required" else None)
-                return False
+                return self._second(text, position)
             if option.value == "none":
                 if self._give(option, None):
                     return True
@@ -364,6 +358,19 @@ class _Reader:
             return self._give(option, self._following(option) if option.value == "required" else None)
         if not current.known:
             self.parsed.problems.append(f"an option that cannot be told: {text}…")
+        return False
+
+    def _lettered(self, text: str, position: int) -> Option | None:
+        """The option that this letter of a word is; where letters are not joined, a switch must be the whole word."""
+        option = self.entry.options.get(f"-{text[position]}")
+        joined = option is not None and option.value == "none" and len(text) > 2
+        return None if joined and not self.entry.clusters else option
+
+    def _second(self, text: str, position: int) -> bool:
+        """Harmless as an unlisted letter is, it may be a switch: the one behind it counts. (Three letters are a word.)"""
+        if position == 1 and len(text) == 3 and f"-{text[2]}" in self.entry.provoking:
+            option = self.entry.options[f"-{text[2]}"]
+            return self._give(option, self._following(option) if option.value == "required" else None)
         return False
 
     def _following(self, option: Option) -> Field:
