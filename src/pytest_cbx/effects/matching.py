@@ -13,8 +13,9 @@ MOST_COMPARED = 20_000
 
 _BEFORE_WILDCARDS = re.compile(r"[^*?\[(\\+!@]*")
 """What a word that is a bash pattern surely begins with; `+(`, `!(` and `@(` are wildcards too."""
-_MARK = re.compile(r"@|\||[a-z]+:")
-"""What makes an operand a file of options, a command, or the name of a format with a file (`msl:a`)."""
+_MARK = re.compile(r"[-+@|]|[a-z]+:")
+"""What makes an operand an option, a file of options, a command, or the name of a format with a file (`msl:a`)."""
+_RARE_IN_NAMES = re.compile(r"[(<>|%:\"'`]")
 _AFTER_WILDCARDS = re.compile(r"[^*?\])]*$")
 
 
@@ -46,7 +47,7 @@ def _may_match(text: str, pattern: str, ending: str) -> bool:
     wanted = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
     if not known.startswith(wanted) and not wanted.startswith(known):
         return False
-    # Taken for granted as with `-`: no file's name has a mark that gives a word another meaning.
+    # Taken for granted: no file's name has a mark that gives a word another meaning.
     if _MARK.match(wanted) and text.startswith(("*", "?")):
         return False
-    return "://" not in pattern or "//" in text
+    return all(char in text for char in _RARE_IN_NAMES.findall(pattern)) and ("//" in text or "://" not in pattern)

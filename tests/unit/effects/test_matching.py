@@ -19,6 +19,11 @@ from pytest_cbx.effects.values import UNKNOWN, Field, Shape
         ("*.png", "+write"),
         ("*.png", "*.jpg"),
         ("a*", "b*"),
+        ("*", "+write"),
+        ("*", "-*=*"),
+        ("m*", "msl:*"),
+        ("*.csv", "*print*|*"),
+        ("*.mp4", "*%*"),
     ],
 )
 def test_a_pattern_of_bash_finds_no_name_that_means_something_else(found: str, pattern: str) -> None:
@@ -29,10 +34,10 @@ def test_a_pattern_of_bash_finds_no_name_that_means_something_else(found: str, p
     ("found", "pattern"),
     [
         ("msl:*", "msl:*"),
-        ("m*", "msl:*"),
+        ("m*:a", "msl:*"),
         ("http://*", "http*://*"),
-        ("*", "+write"),
         ("*", "*.jpg"),
+        ("a(*)", "*(*"),
         ("*.gz", "*.tar.gz"),
         ("*", "list"),
     ],

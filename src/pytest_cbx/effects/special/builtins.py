@@ -224,8 +224,14 @@ def enable(call: Call) -> None:
         call.effect(Kind.EXECUTE, "enable -f loads code from a file")
 
 
+def kill(call: Call) -> None:
+    """`kill -9 -1` reaches every process that may be reached; the rest is data."""
+    if any(operand.known and operand.text == "-1" for operand in call.parsed.operands[1:]):
+        call.effect(Kind.SYSTEM, "every process")
+
+
 INTERPRETERS: dict[str, Callable[[Call], None]] = {
     "cd": cd, "pushd": pushd, "popd": popd, "eval": evaluate, "source": source, "trap": trap, "exec": execute,
     "command": command, "alias": alias, "unalias": unalias, "shopt": shopt, "set": set_, "shift": shift, "leave": leave,
-    "enable": enable,
+    "enable": enable, "kill": kill,
 }  # fmt: skip
