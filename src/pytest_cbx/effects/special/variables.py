@@ -56,6 +56,7 @@ def unset(call: Call) -> None:
         elif call.given("-f") or (operand.text in host.state.functions and operand.text not in host.state.variables):
             host.state.doubtful.add(operand.text)
         else:
+            host.state.integers.discard(operand.text)
             host.assign(operand.text, EMPTY)
 
 
