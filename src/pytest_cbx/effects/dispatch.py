@@ -27,7 +27,9 @@ SYSTEM_DIRECTORIES = frozenset({"/bin", "/usr/bin", "/usr/local/bin", "/sbin", "
 """Programs in these are what their names say. Any other path is a program of someone's own."""
 
 GNU_FAMILIES = frozenset({"basics", "files", "text"})
-GNU_OTHERS = frozenset({"egrep", "env", "fgrep", "grep", "kill", "nice", "nohup", "stdbuf", "timeout", "users", "who", "xargs"})
+GNU_OTHERS = frozenset(
+    {"egrep", "env", "fgrep", "grep", "kill", "nice", "nohup", "stdbuf", "timeout", "users", "who", "xargs"}
+)
 """Families of the catalogue and programs that carry a `g` before their names where others have these (Homebrew, the BSDs)."""
 
 DEEPEST = 8

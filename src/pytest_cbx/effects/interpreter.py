@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from pytest_cbx.effects.walker import Walker
 
 
-TEXT_RUNNERS = frozenset({"perl", "ruby", "php", "lua", "Rscript", "tclsh", "pwsh", "julia", "elixir", "osascript", "groovy"})
+TEXT_RUNNERS = frozenset(
+    {"perl", "ruby", "php", "lua", "Rscript", "tclsh", "pwsh", "julia", "elixir", "osascript", "groovy"}
+)
 """Programs that run the text of an option or of their standard input."""
 
 
@@ -108,7 +110,9 @@ class Call:
         """The text that the program is handed to run, where it comes from elsewhere: a word, or its standard input."""
         fed = not self.parsed.operands or self.parsed.operands[0].text == "-"
         texts = [*self.fields, self.host.stdin] if fed else self.fields
-        return next((text for text in texts if text.origin is not None and (text.origin.fetched or text.origin.decoded)), None)
+        return next(
+            (text for text in texts if text.origin is not None and (text.origin.fetched or text.origin.decoded)), None
+        )
 
     def doubt(self, reason: str) -> None:
         """An UNKNOWN effect."""
@@ -174,7 +178,12 @@ class Call:
             below = compile_entry(spec, entry)
             fields = parsed.operands[1:]
             parsed.operands = []
-            if fields and fields[0].known and fields[0].text in (entry.help or ()) and fields[0].text not in below.options:
+            if (
+                fields
+                and fields[0].known
+                and fields[0].text in (entry.help or ())
+                and fields[0].text not in below.options
+            ):
                 return True
             self.chain.append(below)
             self.path = (*self.path, chosen.text)
