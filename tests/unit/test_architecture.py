@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,3 +67,20 @@ def test_every_package_is_in_the_layers() -> None:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     for package in (p for p in SOURCE.iterdir() if p.is_dir() and (p / "__init__.py").exists()):
         assert f"pytest_cbx.{package.name}" in text
+
+
+def test_every_module_of_the_prediction_can_be_imported_first() -> None:
+    names = [
+        ".".join(file.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__")
+        for package in ("shell", "effects", "safety")
+        for file in sorted((SOURCE / package).rglob("*.py"))
+    ]
+    code = (
+        "import importlib, sys\n"
+        f"for name in {names!r}:\n"
+        "    for loaded in [one for one in sys.modules if one.startswith('pytest_cbx')]:\n"
+        "        del sys.modules[loaded]\n"
+        "    importlib.import_module(name)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

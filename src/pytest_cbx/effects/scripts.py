@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pytest_cbx.effects import dispatch
 from pytest_cbx.effects.loops import leaving
 from pytest_cbx.effects.state import listed
 from pytest_cbx.effects.values import UNKNOWN, Field
@@ -49,7 +48,7 @@ def run_script(
         state = walker.state.process(arguments)
         state.variables.update({"0": file, "BASH_SOURCE": (file,)})
         with walker.fork(state):
-            output = dispatch.run_text(walker, Field(text), by, isolated=False)
+            output = walker.run_text(Field(text), by, isolated=False)
     else:
         output = _source(walker, file, text, by, walker.state.positional if positional is None else arguments)
     walker.active.pop()
@@ -62,7 +61,7 @@ def _source(walker: Walker, file: Field, text: str, by: str, arguments: tuple[Fi
     walker.state.variables["BASH_SOURCE"] = (file,)
     walker.state.positional = arguments
     with leaving(walker, loop=False):
-        output = dispatch.run_text(walker, Field(text), by, isolated=False)
+        output = walker.run_text(Field(text), by, isolated=False)
     walker.restore(saved)
     # `return` in the file ends the file only; its `set --` counts when it was given no arguments of its own.
     walker.state.ended = ended

@@ -120,6 +120,10 @@ class Walker:
         self.record.word = word
         return output
 
+    def run_listed(self, name: str, arguments: list[Field]) -> Field:
+        """Run the program of a catalogue entry, whatever functions and aliases there are."""
+        return dispatch.program(self, name, arguments)
+
     def run_text(self, text: Field, program: str, *, isolated: bool = True, positional: Sequence[Field] = ()) -> Field:
         """Run text with the shell: in this shell (`eval`), or in a process of its own (`isolated`)."""
         return dispatch.run_text(self, text, program, isolated=isolated, positional=positional)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pytest_cbx.effects import dispatch
 from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.paths import join
 from pytest_cbx.effects.values import Field
@@ -39,7 +38,7 @@ _WRITTEN: dict[str, tuple[str, ...]] = {
 def cmake(call: Call) -> None:
     """`cmake -E COMMAND …`; all else is data."""
     if call.given("-E"):
-        call.output = dispatch.program(call.host, COMMAND_MODE, list(call.parsed.operands))
+        call.output = call.host.run_listed(COMMAND_MODE, list(call.parsed.operands))
 
 
 def chdir(call: Call) -> None:

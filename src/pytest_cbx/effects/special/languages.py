@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pytest_cbx.effects import dispatch
 from pytest_cbx.effects.catalogue import is_listed
 from pytest_cbx.effects.hints import BYTECODE, hints
 from pytest_cbx.effects.javascript_text import javascript_reads
@@ -92,7 +91,7 @@ def _module(call: Call, module: Field, arguments: list[Field]) -> None:
         call.effect(Kind.EXECUTE, f"runs the module {module.text or 'that is not known beforehand'}")
         hint(call, "python", f"import {module.text}")
         return
-    call.output = dispatch.program(call.host, name, arguments)
+    call.output = call.host.run_listed(name, arguments)
 
 
 def _script(call: Call, file: Field) -> None:
