@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_cbx.effects.gitconfig import settings_of, value_of
+from pytest_cbx.effects.languages.gitconfig import settings_of, value_of
 from pytest_cbx.effects.model import Kind, Scope
 from pytest_cbx.effects.paths import join, normal, resolve
 from pytest_cbx.effects.seen import changes

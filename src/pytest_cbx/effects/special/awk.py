@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pytest_cbx.effects.awk_tokens import Token, Values, readings
+from pytest_cbx.effects.languages.awk import Token, Values, readings
 from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.special.sed import program_text
 from pytest_cbx.effects.values import UNKNOWN, Field, concat

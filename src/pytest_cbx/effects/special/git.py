@@ -12,7 +12,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pytest_cbx.effects import scripts
-from pytest_cbx.effects.gitconfig import Settings, category, is_harmless, normalised, runs, settings_of, value_of
+from pytest_cbx.effects.languages.gitconfig import (
+    Settings,
+    category,
+    is_harmless,
+    normalised,
+    runs,
+    settings_of,
+    value_of,
+)
 from pytest_cbx.effects.model import Kind, Place, Scope
 from pytest_cbx.effects.paths import join, parent_of, resolve
 from pytest_cbx.effects.repository import MAKING, repository_of

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pytest_cbx.effects.gitconfig import category, is_harmless, normalised
+from pytest_cbx.effects.languages.gitconfig import category, is_harmless, normalised
+from pytest_cbx.effects.languages.patches import NOTHING, changes_in, stripped
 from pytest_cbx.effects.model import Kind
-from pytest_cbx.effects.patches import NOTHING, changes_in, stripped
 from pytest_cbx.effects.paths import join
 from pytest_cbx.effects.repository import git_part, repository_of, text_if_there
 from pytest_cbx.effects.seen import SETTINGS

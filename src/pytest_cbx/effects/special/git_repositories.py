@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pytest_cbx.effects.gitconfig import is_harmless, settings_of, value_of
+from pytest_cbx.effects.languages.gitconfig import is_harmless, settings_of, value_of
 from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.paths import join
 from pytest_cbx.effects.repository import CLONES, MAKES, MAKES_BARE, git_part, repository_of, text_if_there

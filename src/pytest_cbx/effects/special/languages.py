@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pytest_cbx.effects.catalogue import is_listed
-from pytest_cbx.effects.hints import BYTECODE, hints
-from pytest_cbx.effects.javascript_text import javascript_reads
+from pytest_cbx.effects.languages.hints import BYTECODE, hints
+from pytest_cbx.effects.languages.javascript import javascript_reads
+from pytest_cbx.effects.languages.python import imported, python_touches
 from pytest_cbx.effects.model import Kind
-from pytest_cbx.effects.snippets import imported, python_touches
 from pytest_cbx.effects.values import UNKNOWN, Field
 
 if TYPE_CHECKING:

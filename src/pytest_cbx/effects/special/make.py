@@ -7,9 +7,9 @@ from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from pytest_cbx.effects.makefile.expansion import GAP
-from pytest_cbx.effects.makefile.reading import Makefile, read_makefile
-from pytest_cbx.effects.makefile.recipes import for_shell, goals_of
+from pytest_cbx.effects.languages.makefile.expansion import GAP
+from pytest_cbx.effects.languages.makefile.reading import Makefile, read_makefile
+from pytest_cbx.effects.languages.makefile.recipes import for_shell, goals_of
 from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.seen import SOMEWHERE
 from pytest_cbx.effects.values import UNKNOWN, Field

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_cbx.effects.languages.patches import NOTHING, Change, changes_in, stripped
 from pytest_cbx.effects.model import Kind
-from pytest_cbx.effects.patches import NOTHING, Change, changes_in, stripped
 from pytest_cbx.effects.paths import resolve
 from pytest_cbx.effects.values import Field, Shape, escape
 

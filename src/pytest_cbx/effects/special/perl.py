@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pytest_cbx.effects.languages.perl import only_prints
 from pytest_cbx.effects.model import Kind
-from pytest_cbx.effects.perl_text import only_prints
 from pytest_cbx.effects.special.languages import hint
 from pytest_cbx.effects.special.sed import backup
 from pytest_cbx.effects.values import UNKNOWN, Field

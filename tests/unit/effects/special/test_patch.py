@@ -6,7 +6,7 @@ import pytest
 
 from pytest_cbx.effects.analysis import analyse
 from pytest_cbx.effects.compact import compact
-from pytest_cbx.effects.patches import NOTHING, Change, changes_in, stripped
+from pytest_cbx.effects.languages.patches import NOTHING, Change, changes_in, stripped
 from pytest_cbx.effects.paths import Context
 from pytest_cbx.shell.reader import read
 from tests.unit.effects.help import Tree, compact_of

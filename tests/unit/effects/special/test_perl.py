@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_cbx.effects.perl_text import only_prints
+from pytest_cbx.effects.languages.perl import only_prints
 from tests.unit.effects.help import compact_of
 
 CALLS: list[tuple[str, list[str]]] = [

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_cbx.effects.javascript_text import javascript_reads
+from pytest_cbx.effects.languages.javascript import javascript_reads
+from pytest_cbx.effects.languages.python import python_touches
 from pytest_cbx.effects.model import Kind
 from pytest_cbx.effects.paths import Context
-from pytest_cbx.effects.snippets import python_touches
 from tests.unit.effects.help import Tree, compact_of
 
 HARMLESS = """print("hi")

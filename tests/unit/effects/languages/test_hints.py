@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_cbx.effects.hints import LONGEST, MOST, hints, imports_own
+from pytest_cbx.effects.languages.hints import LONGEST, MOST, hints, imports_own
 from pytest_cbx.effects.paths import Context
 from tests.unit.effects.help import Tree, compact_of
 

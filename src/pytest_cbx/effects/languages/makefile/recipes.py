@@ -6,8 +6,8 @@ import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_cbx.effects.makefile.expansion import GAP, Variable, match, patterned, words
-from pytest_cbx.effects.makefile.reading import Makefile, Rule, assigned
+from pytest_cbx.effects.languages.makefile.expansion import GAP, Variable, match, patterned, words
+from pytest_cbx.effects.languages.makefile.reading import Makefile, Rule, assigned
 
 MOST_TARGETS = 400
 

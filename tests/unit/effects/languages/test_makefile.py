@@ -9,8 +9,8 @@ import pytest
 
 from pytest_cbx.effects.analysis import analyse
 from pytest_cbx.effects.compact import compact
-from pytest_cbx.effects.makefile.reading import read_makefile
-from pytest_cbx.effects.makefile.recipes import goals_of
+from pytest_cbx.effects.languages.makefile.reading import read_makefile
+from pytest_cbx.effects.languages.makefile.recipes import goals_of
 from pytest_cbx.effects.paths import Context
 from pytest_cbx.shell.reader import read
 from tests.unit.effects.help import Tree

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_cbx.effects.gitconfig import category, is_harmless, normalised, runs, settings_of, value_of
+from pytest_cbx.effects.languages.gitconfig import category, is_harmless, normalised, runs, settings_of, value_of
 
 TEXT = r"""
 ; a comment

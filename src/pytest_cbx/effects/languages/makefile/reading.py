@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from pytest_cbx.effects.makefile.expansion import GAP, Expander, Found, Variable, closing, patterned, words
+from pytest_cbx.effects.languages.makefile.expansion import GAP, Expander, Found, Variable, closing, patterned, words
 
 MOST_LINES = 20_000
 MOST_INCLUDES = 30
