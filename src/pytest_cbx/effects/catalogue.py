@@ -9,7 +9,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Literal
 
@@ -244,6 +244,7 @@ def variables() -> tuple[Mapping[str, VariableSpec], tuple[tuple[str, VariableSp
     return {n: s for n, s in merged if "*" not in n}, tuple((n, s) for n, s in merged if "*" in n)
 
 
+@lru_cache(maxsize=4096)
 def variable(name: str) -> VariableSpec | None:
     """The listed variable of that name, or None."""
     exact, patterns = variables()
