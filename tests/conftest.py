@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,12 @@ settings.register_profile("thorough", parent=settings.get_profile("cbx"), max_ex
 # CI asks whether a change broke something, so it tries the same examples each time; the search for new ones is ours.
 settings.register_profile("ci", parent=settings.get_profile("cbx"), derandomize=True, database=None)
 settings.load_profile(os.environ.get("CBX_HYPOTHESIS", "ci" if os.environ.get("CI") else "cbx"))
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach what the tests start, also when the run itself is a background job, which ignores it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -151,14 +151,17 @@ class Walker:
 
     @contextmanager
     def fork(self, state: State | None = None) -> Iterator[None]:
-        """What is walked inside has its own copy of the state."""
+        """What is walked inside has its own copy of the state, and traps of its own, which run when it ends."""
         saved, self.state = self.state, state or self.state.copy()
         left, self.left = self.left, []
+        later, self.later = self.later, []
         self.forks += 1
         try:
             yield
+            if self.later:
+                self.traps()
         finally:
-            self.state, self.left = saved, left
+            self.state, self.left, self.later = saved, left, later
             self.forks -= 1
 
     @contextmanager

@@ -174,6 +174,10 @@ def shopt(call: Call) -> None:
         call.host.state.last_in_shell |= unknown or "lastpipe" in names
 
 
+_TAKES_NAME = re.compile(r"[-+][A-Za-z]*o$")
+"""`-o`, also at the end of a cluster: `set -euo pipefail`."""
+
+
 def set_(call: Call) -> None:
     """`set -- WORDS` sets the positional parameters; `set -a` exports what is defined afterwards."""
     words = call.fields
@@ -189,7 +193,7 @@ def set_(call: Call) -> None:
         if (word.text[0:1] == "-" and "a" in word.text) or word.text == "allexport":
             call.host.state.functions_exported = True
         if not word.text.startswith(("-", "+")):
-            if index and words[index - 1].text in ("-o", "+o"):
+            if index and _TAKES_NAME.match(words[index - 1].text):
                 continue
             call.host.state.positional = listed(words[index:])
             return
