@@ -12,7 +12,7 @@ import msgspec
 from pytest_cbx.cli.project import open_project
 from pytest_cbx.client.denial import findings_against, told
 from pytest_cbx.client.hookspecs import plugin_manager
-from pytest_cbx.client.jobs import Site, plan, prepare
+from pytest_cbx.client.jobs import Site, collector_paused, plan, prepare
 from pytest_cbx.client.slots import slots_for
 from pytest_cbx.config.override import override
 from pytest_cbx.errors import UsageError
@@ -31,6 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Plan all commands of the configuration."""
+    with collector_paused():
+        return _plan(arguments)
+
+
+def _plan(arguments: argparse.Namespace) -> int:
     started = time.perf_counter()
     project = open_project(Path.cwd(), config=arguments.config)
     hooks = plugin_manager()

@@ -37,10 +37,15 @@ class Foresight:
         self._earlier: list[tuple[str, tuple[Effect, ...]]] = []
         """Names of commands with all that they change."""
         self._changed = Changed()
+        self._directories: dict[str, Path] = {}
+        """By `cwd` as written: paths are slow to make."""
 
     def directory(self, command: CommandConfig) -> Path:
         """The absolute working directory of a command."""
-        return Path(os.path.normpath(self._folder / command.cwd))
+        known = self._directories.get(command.cwd)
+        if known is None:
+            known = self._directories[command.cwd] = Path(os.path.normpath(self._folder / command.cwd))
+        return known
 
     def effects(self, command: CommandConfig) -> Effects:
         """What the next command would touch."""

@@ -61,7 +61,7 @@ def prepare(
     """
     foresight = Foresight(site.base, folder=folder or site.base, hooks=hooks, in_order=in_order)
     most = most_cores(settings)
-    with _collector_paused():
+    with collector_paused():
         drafts = [
             _draft(
                 command, foresight.effects(command),
@@ -86,12 +86,12 @@ def plan(jobs: Sequence[Job], *, slots: int) -> Plan:
         else dataclasses.replace(job.request, needs=tuple(need for need in job.request.needs if need in names))
         for job in jobs
     ]
-    with _collector_paused():
+    with collector_paused():
         return build_plan(requests, slots=slots)
 
 
 @contextmanager
-def _collector_paused() -> Iterator[None]:
+def collector_paused() -> Iterator[None]:
     """Predictions and plans leave no cycles behind; to go through thousands of them again and again costs as much as to make them."""
     enabled = gc.isenabled()
     gc.disable()
