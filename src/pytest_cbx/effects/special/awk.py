@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_cbx.effects.languages.awk import Token, Values, readings
 from pytest_cbx.effects.model import Kind
-from pytest_cbx.effects.special.sed import program_text
+from pytest_cbx.effects.special.sed import given_programs
 from pytest_cbx.effects.values import UNKNOWN, Field, concat
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _GOES_ON = frozenset({",", "&&", "||", "?", ":", "|", "|&", ">", ">>", "<"})
 def awk(call: Call) -> None:
     """Note what awk reads, and what its program writes and runs."""
     operands = list(call.parsed.operands)
-    programs = _given_programs(call)
+    programs = given_programs(call, confined="-S", unseen="the text of a program file is not seen")
     if not programs:
         if not operands:
             return
@@ -56,22 +56,6 @@ def awk(call: Call) -> None:
         call.doubt("the program could not be read")
     for tokens in found:
         _Program(call, tokens, Values(tokens, known, files)).walk()
-
-
-def _given_programs(call: Call) -> list[Field | None]:
-    """The program texts of -e, -f and -E; None for one that is not seen."""
-    programs: list[Field | None] = []
-    for given in call.parsed.options:
-        if given.value is None:
-            continue
-        if "-e" in given.option.names:
-            programs.append(given.value)
-        elif "-f" in given.option.names:
-            text = program_text(call, given.value)
-            programs.append(text)
-            if text is None and not call.given("-S"):
-                call.effect(Kind.EXECUTE, "the text of a program file is not seen")
-    return programs
 
 
 def _libraries(call: Call) -> bool:

@@ -21,11 +21,14 @@ class Unclear(Exception):
     """The script does not follow the grammar that is known here."""
 
 
+_UNSEEN = "the text of the script file is not seen: it may write files and run programs"
+
+
 def sed(call: Call) -> None:
     """Note what sed reads, its edits in place, and what its scripts do."""
     operands = list(call.parsed.operands)
     in_place = call.given("-i")
-    scripts = _given_scripts(call)
+    scripts = given_programs(call, confined="--sandbox", unseen=_UNSEEN)
     if not scripts:
         if not operands:
             return
@@ -44,23 +47,24 @@ def sed(call: Call) -> None:
                 call.touch(Kind.WRITE, backup(operand, suffix), why="the copy that -i keeps")
 
 
-def _given_scripts(call: Call) -> list[Field | None]:
-    """The scripts of -e and -f in their order; None for one whose text is not seen."""
-    scripts: list[Field | None] = []
+def given_programs(call: Call, *, confined: str, unseen: str) -> list[Field | None]:
+    """The program texts of -e and -f in their order; None for one that is not seen.
+
+    `confined`: an option under which no program can do harm; without it an unseen one is code, for the reason `unseen`.
+    """
+    programs: list[Field | None] = []
     for given in call.parsed.options:
         if given.value is None:
             continue
         if "-e" in given.option.names:
-            scripts.append(given.value)
+            programs.append(given.value)
         elif "-f" in given.option.names:
             call.touch(Kind.READ, given.value)
             text = program_text(call, given.value)
-            scripts.append(text)
-            if text is None and not call.given("--sandbox"):
-                call.effect(
-                    Kind.EXECUTE, "the text of the script file is not seen: it may write files and run programs"
-                )
-    return scripts
+            programs.append(text)
+            if text is None and not call.given(confined):
+                call.effect(Kind.EXECUTE, unseen)
+    return programs
 
 
 def program_text(call: Call, file: Field) -> Field | None:
