@@ -21,6 +21,7 @@ GENERAL: Readers = {
     "jobs": values.whole(0),
     "policy": values.choice(Policy),
     "discover": values.discover,
+    "learn": values.boolean,
     "deny": values.deny,
 }
 
@@ -62,6 +63,7 @@ def limits(memory_total: Callable[[], int]) -> Readers:
         "file_descriptors_max": values.whole(values.DESCRIPTORS_MIN),
         "spawn_rate": values.positive,
         "safety_margin": values.margin,
+        "preimage_bytes": values.size,
     }
 
 
@@ -90,6 +92,7 @@ def command(memory_total: Callable[[], int]) -> Readers:
         "cpus": values.positive,
         "memory": values.memory(memory_total),
         "rollback": values.choice(Rollback),
+        "privileged": values.boolean,
         "results": values.text,
         "tags": values.tags,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -11,6 +12,8 @@ from pytest_cbx.severity import Severity
 from pytest_cbx.tier import Tier
 
 MEGABYTE = 1024 * 1024
+PREIMAGE_BYTES = 4 * 1024 * MEGABYTE
+"""Bytes of pre-images where the file says nothing."""
 
 
 class Isolation(Enum):
@@ -92,6 +95,8 @@ class Limits:
     """How many *more* instances may run each second, beyond the first `spawn_rate`; replacing one that ended is free."""
     safety_margin: float = 0.10
     """Share of the machine's memory that is never handed out."""
+    preimage_bytes: int = PREIMAGE_BYTES
+    """Bytes that pre-images may take together; a write beyond has to wait for free space, or fails before it happens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +154,8 @@ class CommandConfig:
     """Bytes; None takes the larger of the estimate and `limits.memory_per_instance`."""
     rollback: Rollback | None = None
     """None takes the run's own."""
+    privileged: bool = False
+    """It may run as another user: it runs at `off`, because a guarded process cannot gain privileges."""
     results: str | None = None
     tags: tuple[str, ...] = ()
 
@@ -167,6 +174,8 @@ class Settings:
     """0: from the machine's capacity."""
     policy: Policy = Policy.CRITICAL_PATH
     discover: bool = False
+    learn: bool = True
+    """Use, and store, what earlier runs of a command were seen to touch."""
     deny: Severity | None = None
     """A command with such a finding, or a graver one, is refused before anything runs. None for `off`."""
     rollback: Rollback = Rollback.AUTO
@@ -176,3 +185,9 @@ class Settings:
     timeouts: Timeouts = Timeouts()
     thresholds: Thresholds = Thresholds()
     commands: tuple[CommandConfig, ...] = ()
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """`protect` as absolute paths: relative ones are relative to the file."""
+        folder = os.path.dirname(self.source) if self.source else os.getcwd()
+        return tuple(dict.fromkeys(os.path.normpath(os.path.join(folder, root)) for root in self.protect))

@@ -214,6 +214,15 @@ def memory(total: Callable[[], int]) -> Reader[int]:
     return read
 
 
+def size(value: object) -> int:
+    """Bytes, at least as many as one file of some size takes: a smaller number is a forgotten unit."""
+    found = _bytes(value, units.size, 'a size such as "4GB", or a number of bytes')
+    if found < MEMORY_MIN:
+        hint = f'did you mean "{value}GB"?' if isinstance(value, int) and value > 0 else ""
+        raise wrong(f"must be at least 1MB, not {kind(value)}", hint)
+    return found
+
+
 def bandwidth(value: object) -> int:
     """Bytes per second, above 0."""
     found = _bytes(value, units.bandwidth, 'a size a second such as "100MB/s", or a number of bytes a second')

@@ -169,6 +169,9 @@ class Client:
                     timeouts=settings.timeouts,
                     policy=settings.policy,
                     jobs=settings.jobs,
+                    durability=settings.durability,
+                    preimage_limit=settings.limits.preimage_bytes,
+                    roots=[os.fsencode(root) for root in settings.roots],
                 )
             )
             messages = self.receive(START_PATIENCE)

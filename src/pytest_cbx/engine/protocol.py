@@ -10,15 +10,21 @@ from typing import TypeAlias
 
 import msgspec
 
-from pytest_cbx.config.model import Instances, Limits, Policy, Priority, Timeouts
+from pytest_cbx.config.model import PREIMAGE_BYTES, Durability, Instances, Limits, Policy, Priority, Timeouts
 from pytest_cbx.plan.model import Claim
 from pytest_cbx.tier import Tier
 
-VERSION = 1
+VERSION = 2
 """Raised whenever a message changes its meaning; engine and client must agree."""
 
 FRAME_MAX = 64 * 1024 * 1024
 """Bytes; a longer frame closes the connection."""
+
+CHANGES_MAX = 100_000
+"""Paths in the `ChangeList` of one command, and so what a client has to be ready for."""
+
+OBSERVATIONS_MAX = 10_000
+"""Observations of one command; what was seen beyond is not told, and nothing is learned from an incomplete list."""
 
 INTERNAL_ERROR = "internal error"
 """Stands in the reason of `Refused` when the engine ends because of a bug of ours."""
@@ -52,6 +58,12 @@ class Settle(Message, frozen=True, kw_only=True):
     timeouts: Timeouts
     policy: Policy
     jobs: int
+    durability: Durability = Durability.PROCESS
+    """What the journal of a transaction survives."""
+    preimage_limit: int = PREIMAGE_BYTES
+    """Bytes that the pre-images of all open transactions may take together."""
+    roots: list[bytes] = []
+    """Absolute: folders beside the work tree that transactions cover, too."""
 
 
 class Environment(Message, frozen=True, kw_only=True):
@@ -109,6 +121,14 @@ class CommandSpec(Node, frozen=True, kw_only=True):
     """The same for standard error; the same path as `stdout` keeps the interleaving in one file."""
     descriptors: int = 0
     """3 when stdin, stdout and stderr came with this frame, else 0 (stdin is then /dev/null)."""
+    isolation: str = "off"
+    """The rung that it runs at: `off`, `guard` or `serializable`. The client has resolved `auto`."""
+    rollback: str = "auto"
+    """When its changes are undone, a value of `config.model.Rollback`."""
+    diff: bool = False
+    """Tell in `Finished.diff` what it changed, as text: what a dry run shows."""
+    privileged: bool = False
+    """It may run as another user, and so runs at `off`."""
 
 
 class Submission(Message, frozen=True, kw_only=True):
@@ -140,6 +160,7 @@ class Welcome(Message, frozen=True, kw_only=True):
     token: str
     """Marks this engine: every instance carries it in CBX_INSTANCE."""
     isolation: str
+    """The highest rung that the engine reached."""
     isolation_reason: str
     jobs: int
     cpus: float
@@ -182,6 +203,25 @@ class Retrying(Message, frozen=True, kw_only=True):
     delay: float
 
 
+class ChangeList(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a command changed: paths relative to the work tree, absolute in other protected roots; sorted, in no two lists."""
+
+    created: list[bytes] = []
+    modified: list[bytes] = []
+    deleted: list[bytes] = []
+    truncated: bool = False
+    """There were more than `CHANGES_MAX`; the rest is not listed."""
+
+
+class Observation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something that a command was seen to touch, whether predicted or not."""
+
+    mode: str
+    """`write`, `create`, `delete` or `read`."""
+    path: bytes
+    """Relative to the work tree where it lies in it, else absolute."""
+
+
 class Finished(Message, frozen=True, kw_only=True):
     """A command is over. Sent exactly once for each command of a submission; joins are silent."""
 
@@ -208,6 +248,24 @@ class Finished(Message, frozen=True, kw_only=True):
     waited_for: list[str] = []
     leaks: list[str] = []
     """Processes that outlived their command and were killed: "sleep 60 (pid 4711)"."""
+    changes: ChangeList | None = None
+    """Of the last attempt, also where they were undone; None where writes are not observed."""
+    rolled_back: bool = False
+    """What it changed was undone."""
+    rollback_incomplete: list[str] = []
+    """For people: what could not be undone, and why."""
+    restarts: int = 0
+    """How often it was rolled back and started again, not counting retries."""
+    surprises: list[str] = []
+    """For people: "wrote out.txt, which its text does not tell"."""
+    refused: list[str] = []
+    """For people: "signal 15 to sshd (pid 812): refused, not a process of this command"."""
+    observed: list[Observation] = []
+    """At most `OBSERVATIONS_MAX`, each once."""
+    outside: list[bytes] = []
+    """Absolute paths outside all protected roots that it wrote: they are not undone."""
+    diff: str = ""
+    """Where `CommandSpec.diff` asked for it."""
 
 
 class Observed(Message, frozen=True, kw_only=True):

@@ -135,6 +135,7 @@ FAULTY = [
     Faulty("unknown durability", '[cbx]\ndurability = "Power"\n', 2, ('did you mean "power"?',)),
     Faulty("discover", "[cbx]\ndiscover = true\n", 2, ("no commands by itself yet", "[[cbx.command]]")),
     Faulty("empty shell", "[cbx]\nshell = []\n", 2, ("must not be empty", "pipefail")),
+    Faulty("few bytes for pre-images", "[cbx.limits]\npreimage_bytes = 4\n", 2, ("at least 1MB", '"4GB"')),
     Faulty("home in protect", '[cbx]\nprotect = ["~/x"]\n', 2, ("must not begin with ~",)),
     # names, locks, tags
     Faulty("no name", '\n[[cbx.command]]\nrun = "true"\n', 2, ("command 1 has no `name`", "write name =")),

@@ -123,6 +123,7 @@ def test_founding_figures() -> None:
         file_descriptors_max=1024,
         spawn_rate=10,
         safety_margin=0.1,
+        preimage_bytes=4 * GIB,
     )
     assert default.timeouts == Timeouts(command=300, lock_acquisition=30, health_check=10, cleanup=60, recovery=120)
     assert default.thresholds == Thresholds(
@@ -138,6 +139,12 @@ def test_founding_figures() -> None:
     assert default.shell == ("bash", "-eo", "pipefail", "-c")
 
 
+def test_protected_roots_are_absolute() -> None:
+    found = parse('[cbx]\nprotect = ["../data", "/srv/shared/", "x/../y", "../data"]\n')
+    assert found.roots == ("/data", "/srv/shared", "/project/y")
+    assert Settings(protect=("data",)).roots == (os.path.join(os.getcwd(), "data"),)
+
+
 FULL = """
 isolation = "off"
 protect = ["/srv/shared", "../data"]
@@ -146,6 +153,7 @@ shell = ["bash", "-c"]
 jobs = 3
 policy = "shortest-first"
 discover = false
+learn = false
 deny = "warning"
 [{0}.instances]
 safe_parallel_max = 5
@@ -161,6 +169,7 @@ network_connections_max = 0
 file_descriptors_max = 64
 spawn_rate = 2.5
 safety_margin = "12.5%"
+preimage_bytes = "64MB"
 [{0}.timeouts]
 command = "1m30s"
 lock_acquisition = 0.5
@@ -200,6 +209,7 @@ priority = "deferred"
 cpus = 2
 memory = "1.5GB"
 rollback = "never"
+privileged = true
 results = "reports/junit.xml"
 tags = ["slow", "e2e"]
 """
@@ -219,6 +229,7 @@ def test_every_key_is_read(name: str, table: str) -> None:
         shell=("bash", "-c"),
         jobs=3,
         policy=Policy.SHORTEST_FIRST,
+        learn=False,
         deny=Severity.WARNING,
         instances=Instances(
             safe_parallel_max=5,
@@ -235,6 +246,7 @@ def test_every_key_is_read(name: str, table: str) -> None:
             file_descriptors_max=64,
             spawn_rate=2.5,
             safety_margin=0.125,
+            preimage_bytes=64 * MEGABYTE,
         ),
         timeouts=Timeouts(command=90, lock_acquisition=0.5, health_check=0.5, cleanup=1, recovery=120),
         thresholds=Thresholds(
@@ -268,6 +280,7 @@ def test_every_key_is_read(name: str, table: str) -> None:
                 cpus=2,
                 memory=1536 * MEGABYTE,
                 rollback=Rollback.NEVER,
+                privileged=True,
                 results="reports/junit.xml",
                 tags=("slow", "e2e"),
             ),
