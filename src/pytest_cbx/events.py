@@ -93,6 +93,61 @@ class CommandEnded(Happening, frozen=True, kw_only=True):
     leaks: list[str]
 
 
+class CommandRestarted(Happening, frozen=True, kw_only=True):
+    """A running command was stopped, rolled back, and will run again: not its own fault, so it counts as no retry."""
+
+    command: int
+    attempt: int
+    """The attempt that was given up."""
+    reason: str
+    claims: list[str]
+    """What it was seen to need and takes from the start the next time."""
+
+
+class CommandSurprised(Happening, frozen=True, kw_only=True):
+    """A command touched what had not been predicted."""
+
+    command: int
+    path: str
+    """Relative to the work tree where it lies in it; bytes that are no UTF-8 are written out."""
+    call: str
+    """The system call: `openat`, `unlinkat` …"""
+
+
+class SignalRefused(Happening, frozen=True, kw_only=True):
+    """A command tried to signal a process that is none of its own."""
+
+    command: int
+    pid: int
+    signal: int
+    target: str
+    """The process that would have got it: "sshd (pid 812)"."""
+
+
+class TransactionEnded(Happening, frozen=True, kw_only=True):
+    """The changes of an attempt were kept or undone."""
+
+    command: int
+    action: str
+    """`committed`, `rolled-back`, or `incomplete`: rolled back, but not all of it could be."""
+    created: int
+    modified: int
+    deleted: int
+    preimage_bytes: int
+    seconds: float
+    """How long keeping or undoing took."""
+
+
+class JournalRecovered(Happening, frozen=True, kw_only=True):
+    """A journal that a crash had left was taken care of."""
+
+    label: str
+    """The command that it belongs to, as far as its journal tells."""
+    action: str
+    """`rolled back`, `committed`, `left alone` or `busy`."""
+    reason: str
+
+
 class EngineStarted(Happening, frozen=True, kw_only=True):
     """First event of every engine."""
 
@@ -112,5 +167,5 @@ class EngineStopped(Happening, frozen=True, kw_only=True):
 
 AnyEvent: TypeAlias = (
     ClientJoined | ClientLeft | CommandSubmitted | CommandWaiting | CommandStarted | CommandRetrying | CommandEnded
-    | EngineStarted | EngineStopped
+    | CommandRestarted | CommandSurprised | SignalRefused | TransactionEnded | JournalRecovered | EngineStarted | EngineStopped
 )  # fmt: skip

@@ -8,7 +8,7 @@ from types import TracebackType
 import msgspec
 
 from pytest_cbx.errors import UsageError
-from pytest_cbx.events import AnyEvent, CommandEnded, CommandStarted
+from pytest_cbx.events import AnyEvent, CommandEnded, CommandRestarted, CommandStarted
 
 
 class TraceSlice(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +48,11 @@ class Recorder:
             started = self._started.pop(event.command, None)
             if started is not None:
                 self._slices.append(_slice(started, event))
+        elif isinstance(event, CommandRestarted):
+            # Where the engine also tells the end of the attempt that it gave up, that has closed the slice.
+            started = self._started.pop(event.command, None)
+            if started is not None:
+                self._slices.append(_given_up(started, event))
 
     def close(self) -> None:
         """Close the event log and write the trace."""
@@ -67,18 +72,31 @@ class Recorder:
 
 
 def _slice(started: CommandStarted, ended: CommandEnded) -> TraceSlice:
-    return TraceSlice(
-        name=started.name,
-        cat=started.tier,
-        ts=started.at * 1e6,
-        dur=max(0.0, ended.at - started.at) * 1e6,
-        pid=started.client,
-        tid=started.slot,
-        args={
+    return _of(
+        started,
+        ended.at,
+        {
             "status": ended.status,
             "exit_code": ended.exit_code,
             "attempt": ended.attempt,
             "cpu_s": ended.cpu_s,
             "max_rss_bytes": ended.max_rss,
         },
+    )
+
+
+def _given_up(started: CommandStarted, restarted: CommandRestarted) -> TraceSlice:
+    facts: dict[str, str | int | float | None] = {"status": "restarted", "reason": restarted.reason}
+    return _of(started, restarted.at, {**facts, "attempt": restarted.attempt})
+
+
+def _of(started: CommandStarted, end: float, facts: dict[str, str | int | float | None]) -> TraceSlice:
+    return TraceSlice(
+        name=started.name,
+        cat=started.tier,
+        ts=started.at * 1e6,
+        dur=max(0.0, end - started.at) * 1e6,
+        pid=started.client,
+        tid=started.slot,
+        args=facts,
     )

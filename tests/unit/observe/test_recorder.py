@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from pytest_cbx.errors import UsageError
-from pytest_cbx.events import AnyEvent, ClientJoined, CommandEnded, CommandStarted
+from pytest_cbx.events import (
+    AnyEvent,
+    ClientJoined,
+    CommandEnded,
+    CommandRestarted,
+    CommandStarted,
+    CommandSurprised,
+    JournalRecovered,
+    SignalRefused,
+    TransactionEnded,
+)
 from pytest_cbx.observe.recorder import Recorder
 
 
@@ -49,6 +60,39 @@ def test_each_attempt_is_a_slice_of_the_trace(tmp_path: Path) -> None:
         ("c1", 13.0e6, 0.5e6, 2),
     ]
     assert {(piece["ph"], piece["pid"], piece["tid"]) for piece in slices} == {("X", 7, 3)}
+
+
+def test_what_happens_to_transactions_is_recorded_and_is_no_slice(tmp_path: Path) -> None:
+    base: dict[str, Any] = {"at": 1.0, "engine": "e", "number": 1}
+    happened: list[AnyEvent] = [
+        CommandRestarted(**base, command=1, attempt=1, reason="another changed counter", claims=["write counter"]),
+        CommandSurprised(**base, command=1, path="out.txt", call="openat"),
+        SignalRefused(**base, command=1, pid=812, signal=15, target="sshd (pid 812)"),
+        TransactionEnded(
+            **base, command=1, action="rolled-back", created=1, modified=2, deleted=0, preimage_bytes=9, seconds=0.1
+        ),
+        JournalRecovered(**base, label="build", action="rolled back", reason="its engine is gone"),
+    ]
+    with Recorder(tmp_path) as recorder:
+        for event in happened:
+            recorder(event)
+    lines = (tmp_path / "events.jsonl").read_bytes().splitlines()
+    assert [msgspec.json.decode(line, type=AnyEvent) for line in lines] == happened
+    assert json.loads((tmp_path / "trace.json").read_text())["traceEvents"] == []
+
+
+def test_an_attempt_that_is_started_again_is_a_slice_of_its_own(tmp_path: Path) -> None:
+    base: dict[str, Any] = {"engine": "e", "number": 1}
+    with Recorder(tmp_path) as recorder:
+        recorder(started(1, at=1.0))
+        recorder(CommandRestarted(**base, at=2.0, command=1, attempt=1, reason="deadlock", claims=[]))
+        recorder(started(1, at=3.0, attempt=2))
+        recorder(ended(1, at=4.0, attempt=2))
+    slices = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
+    assert [(piece["ts"], piece["dur"], piece["args"]["status"]) for piece in slices] == [
+        (1e6, 1e6, "restarted"),
+        (3e6, 1e6, "passed"),
+    ]
 
 
 def test_closing_twice_is_closing_once(tmp_path: Path) -> None:
