@@ -33,6 +33,8 @@ class Job:
     request: Request
     directory: Path
     """Absolute working directory."""
+    base: Path
+    """Absolute: its own work tree, which its paths are relative to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +130,7 @@ def _draft(
         effects=effects,
         assessment=assessment,
     )
-    return Job(config=command, request=request, directory=directory)
+    return Job(config=command, request=request, directory=directory, base=site.base)
 
 
 def _standing_in(directory: Path, site: Site) -> tuple[Claim, ...]:

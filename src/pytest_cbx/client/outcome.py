@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from pytest_cbx.tier import Tier
 TAIL_LINES = 40
 _TAIL_BYTES = 256 * 1024
 _LINE_CHARACTERS = 2000
+_FEW = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +23,20 @@ class Changes:
     created: tuple[str, ...] = ()
     modified: tuple[str, ...] = ()
     deleted: tuple[str, ...] = ()
+    truncated: bool = False
+    """There were so many that not all are listed."""
+
+    @property
+    def count(self) -> int:
+        """How many paths are listed."""
+        return len(self.created) + len(self.modified) + len(self.deleted)
+
+    def lines(self) -> Iterator[str]:
+        """One line a path, by path: `created  dist/app.tar.gz`."""
+        rows = [(path, what) for what in ("created", "modified", "deleted") for path in getattr(self, what)]
+        yield from (f"{what:<8} {path}" for path, what in sorted(rows))
+        if self.truncated:
+            yield f"… and more: only {self.count} are listed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +69,23 @@ class Outcome:
     slot: int = -1
     waited_for: tuple[str, ...] = ()
     leaks: tuple[str, ...] = ()
+    isolation: str = "off"
+    """The rung that it ran at."""
     changes: Changes | None = None
-    """None where the isolation rung does not observe writes (`off`)."""
+    """What it changed, also where that was undone; None where the isolation rung does not observe writes (`off`)."""
     rolled_back: bool = False
+    """Its changes were undone; `rollback_incomplete` says what could not be."""
+    rollback_incomplete: tuple[str, ...] = ()
+    restarts: int = 0
+    """How often it was rolled back and started again because of what other commands did; no attempts of its own."""
+    surprises: tuple[str, ...] = ()
+    """What it did that its text does not tell: "wrote out.txt, which its text does not tell"."""
+    refused: tuple[str, ...] = ()
+    """What it was kept from doing: "signal 15 to sshd (pid 812): refused, not a process of this command"."""
+    outside: tuple[str, ...] = ()
+    """Absolute paths that it wrote outside the work tree and the protected folders; they are not undone."""
+    diff: str = ""
+    """Of a dry run: what it would have changed, as unified diff."""
     error: CbxError | None = None
     """Set when it was not the command's own exit code that ended it."""
 
@@ -66,7 +96,7 @@ class Outcome:
 
     def __str__(self) -> str:
         """Several lines for people: what ran, how it ended, what it said last."""
-        lines = [headline(self)]
+        lines = [headline(self), *told(self)]
         for stream, text in (("stdout", self.stdout), ("stderr", self.stderr)):
             if text:
                 lines += [f"--- {stream}", *last_lines(text)]
@@ -79,6 +109,33 @@ def headline(outcome: Outcome) -> str:
     shown = (text[0] + (" …" if len(text) > 1 else "")) if text else ""
     how = outcome.reason or (f"exit code {outcome.exit_code}" if outcome.exit_code is not None else "never ran")
     return f"`{shown}` {outcome.status}: {how} ({outcome.tier.value}, {outcome.duration:.2f} s)"
+
+
+def told(outcome: Outcome) -> list[str]:
+    """A line for everything that happened beside the command's own end."""
+    lines: list[str] = []
+    if outcome.rolled_back:
+        lines.append(f"its changes were rolled back: {_counted(outcome.changes)}")
+    lines += [f"not undone: {sentence}" for sentence in outcome.rollback_incomplete]
+    if outcome.restarts:
+        lines.append(f"rolled back and started again {_times(outcome.restarts)} because of other commands")
+    lines += [f"surprise: {sentence}" for sentence in outcome.surprises]
+    lines += list(outcome.refused)
+    if outcome.outside:
+        shown = ", ".join(outcome.outside[:_FEW])
+        more = f" and {len(outcome.outside) - _FEW} more" if len(outcome.outside) > _FEW else ""
+        lines.append(f"wrote outside the work tree, which is never undone: {shown}{more}")
+    return lines
+
+
+def _counted(changes: Changes | None) -> str:
+    if changes is None or not changes.count:
+        return "there were none"
+    return f"{changes.count}{'+' if changes.truncated else ''} file{'s' if changes.count != 1 else ''}"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def last_lines(text: str, count: int = TAIL_LINES) -> list[str]:

@@ -12,10 +12,12 @@ from types import TracebackType
 
 import msgspec
 
+from pytest_cbx.client.ending import outcome_of
 from pytest_cbx.client.jobs import Job
-from pytest_cbx.client.outcome import Outcome, error_of
+from pytest_cbx.client.outcome import Outcome
 from pytest_cbx.client.output import OutputFolder
-from pytest_cbx.config.model import Settings
+from pytest_cbx.client.protection import rollback_of, rung_of
+from pytest_cbx.config.model import Isolation, Rollback, Settings
 from pytest_cbx.engine.client import Client
 from pytest_cbx.engine.protocol import (
     CommandSpec,
@@ -53,6 +55,7 @@ class _Pending:
     capture: Capture
     stdout: Path
     stderr: Path
+    isolation: str
 
 
 @dataclass(slots=True)
@@ -73,6 +76,7 @@ class Runner:
     def __init__(self, root: Path, settings: Settings, *, name: str, watch: Watch | None = None) -> None:
         self.watch = watch or Watch()
         self.settings = settings
+        self._root = root
         self._output = OutputFolder(root)
         try:
             self._client = Client.connect(
@@ -107,8 +111,17 @@ class Runner:
         capture: Capture,
         fail_fast: bool = False,
         environment: Callable[[Job], Mapping[str, str]] = lambda job: {},
+        isolation: Isolation | None = None,
     ) -> list[int]:
-        """Hand in a plan of these jobs; returns an id for each job, in their order. `environment` adds variables."""
+        """Hand in a plan of these jobs; returns an id for each job, in their order.
+
+        `environment` adds variables. `isolation`: another rung than that of the settings.
+
+        Raises:
+            UsageError: the engine has not reached a rung that is asked for by name.
+        """
+        wanted = isolation or self.settings.isolation
+        rungs = [rung_of(job, wanted, self.welcome.isolation) for job in jobs]
         first = self._next_id
         self._next_id += len(jobs) + len(plan.joins)
         needs: dict[int, list[int]] = {}
@@ -121,7 +134,8 @@ class Runner:
         for planned in plan.commands:
             number = planned.number
             job = jobs[number]
-            pending = self._pending[first + number] = self._place(job, first + number, capture)
+            pending = self._pending[first + number] = self._place(job, first + number, capture, rungs[number])
+            rollback = rollback_of(job, self.settings)
             specs[number] = CommandSpec(
                 id=first + number,
                 name=job.request.name,
@@ -146,6 +160,11 @@ class Runner:
                 stdout=b"" if capture is Capture.INHERIT else os.fsencode(pending.stdout),
                 stderr=b"" if capture is Capture.INHERIT else os.fsencode(pending.stderr),
                 descriptors=3 if capture is Capture.INHERIT else 0,
+                isolation=rungs[number],
+                rollback=rollback.value,
+                diff=rollback is Rollback.ALWAYS,
+                privileged=job.config.privileged,
+                root=b"" if job.base == self._root else os.fsencode(job.base),
             )
         for join in plan.joins:
             specs[join.number] = JoinSpec(
@@ -196,10 +215,22 @@ class Runner:
     ) -> None:
         self.close()
 
-    def _place(self, job: Job, number: int, capture: Capture) -> _Pending:
+    def _outcome(self, pending: _Pending, finished: Finished) -> Outcome:
+        separate = pending.capture is Capture.SEPARATE
+        return outcome_of(
+            pending.job,
+            finished,
+            root=self._root,
+            isolation=pending.isolation,
+            stdout=_read_and_remove(pending.stdout) if separate else "",
+            stderr=_read_and_remove(pending.stderr) if separate else "",
+            log=pending.stdout if pending.capture is Capture.INTERLEAVED else None,
+        )
+
+    def _place(self, job: Job, number: int, capture: Capture, isolation: str) -> _Pending:
         stdout = self._output.file(f"{number}-{job.request.name}", "log" if capture is Capture.INTERLEAVED else "out")
         stderr = stdout if capture is Capture.INTERLEAVED else stdout.with_suffix(".err")
-        return _Pending(job, capture, stdout, stderr)
+        return _Pending(job, capture, stdout, stderr, isolation)
 
     def _extra(self, job: Job, environment: Callable[[Job], Mapping[str, str]]) -> dict[str, str]:
         # A plain `git status` rewrites the index, which a command that only reads must not do.
@@ -211,7 +242,7 @@ class Runner:
             case Finished():
                 pending = self._pending.pop(message.id, None)
                 if pending is not None:
-                    done.append((message.id, _outcome(pending, message)))
+                    done.append((message.id, self._outcome(pending, message)))
             case Started() if message.id in self._pending:
                 self.watch.started(self._pending[message.id].job, message.attempt)
             case Queued() if message.id in self._pending:
@@ -248,35 +279,6 @@ def _umask() -> int:
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
-
-
-def _outcome(pending: _Pending, finished: Finished) -> Outcome:
-    job = pending.job
-    separate = pending.capture is Capture.SEPARATE
-    return Outcome(
-        name=job.request.name,
-        command=job.request.text,
-        tier=job.request.tier,
-        status=finished.status,
-        exit_code=finished.exit_code,
-        signal=finished.signal,
-        cause=finished.cause,
-        reason=finished.reason,
-        stdout=_read_and_remove(pending.stdout) if separate else "",
-        stderr=_read_and_remove(pending.stderr) if separate else "",
-        log=pending.stdout if pending.capture is Capture.INTERLEAVED else None,
-        duration=finished.wall_s,
-        queued=finished.queued_s,
-        cpu=finished.cpu_s,
-        max_rss=finished.max_rss,
-        started_at=finished.started_at,
-        ended_at=finished.ended_at,
-        attempts=finished.attempts,
-        slot=finished.slot,
-        waited_for=tuple(finished.waited_for),
-        leaks=tuple(finished.leaks),
-        error=error_of(status=finished.status, cause=finished.cause, reason=finished.reason, name=job.request.name),
-    )
 
 
 def _read_and_remove(path: Path) -> str:

@@ -129,6 +129,8 @@ class CommandSpec(Node, frozen=True, kw_only=True):
     """Tell in `Finished.diff` what it changed, as text: what a dry run shows."""
     privileged: bool = False
     """It may run as another user, and so runs at `off`."""
+    root: bytes = b""
+    """Absolute: a work tree of its own, beside the engine's, that its transaction covers too (a test's directory). Empty: none."""
 
 
 class Submission(Message, frozen=True, kw_only=True):

@@ -1,0 +1,77 @@
+"""What protects each command while it runs: its rung, when its changes are undone, and commands that no rung can take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pytest_cbx.client.isolation import Rung
+from pytest_cbx.client.jobs import Job
+from pytest_cbx.config.model import Isolation, Rollback, Settings
+from pytest_cbx.effects.model import Kind
+from pytest_cbx.errors import UsageError
+
+OFF = "off"
+_RUNGS = (OFF, "guard", "serializable")
+"""From the lowest to the highest."""
+
+
+def rung_of(job: Job, wanted: Isolation, reached: str) -> str:
+    """The rung that a job runs at. `reached`: the highest one that the engine has.
+
+    Raises:
+        UsageError: a rung was asked for by name that this engine has not.
+    """
+    if job.config.privileged or wanted is Isolation.OFF:
+        return OFF
+    if wanted is Isolation.AUTO:
+        # `serializable` costs time that only those should spend who ask for it.
+        return min("guard", reached, key=_RUNGS.index)
+    if _RUNGS.index(wanted.value) > _RUNGS.index(reached):
+        raise UsageError(
+            f'isolation "{wanted.value}" cannot be had: the engine of this work tree has reached "{reached}". '
+            'Take "auto", or "off" to run without it.'
+        )
+    return wanted.value
+
+
+def rollback_of(job: Job, settings: Settings) -> Rollback:
+    """When a job's changes are undone: its own word, else the run's."""
+    return job.config.rollback if job.config.rollback is not None else settings.rollback
+
+
+def escalates(job: Job) -> tuple[str, ...]:
+    """The programs by which a job would run something as another user; empty for most."""
+    effects = job.request.effects.effects if job.request.effects else ()
+    return tuple(dict.fromkeys(e.program or "the command" for e in effects if e.kind is Kind.PRIVILEGE))
+
+
+def unprotectable(job: Job, settings: Settings, rung: Rung) -> str:
+    """Why a job must not start at this rung, and what to do; empty where it may."""
+    programs = escalates(job)
+    if programs and rung.name != OFF and not job.config.privileged:
+        return (
+            f"{_listed(programs)} cannot change the user at isolation {rung.name}, where no process gains privileges; "
+            "write privileged = true in its table to run it at off, where nothing is enforced or undone"
+        )
+    if rollback_of(job, settings) is Rollback.ALWAYS and (rung.name == OFF or job.config.privileged):
+        why = "a privileged command runs at" if job.config.privileged else "this run has"
+        return (
+            f'rollback "always" (a dry run) needs isolation "guard", and {why} "off", where the changes would stay; '
+            "take rollback out of its table"
+        )
+    return ""
+
+
+def notes_on(jobs: Sequence[Job], rung: Rung) -> list[str]:
+    """What people should know before these run: which of them run without the protection that the others have."""
+    if rung.name == OFF:
+        return []
+    return [
+        f"{job.request.name} is privileged: it runs at isolation off, nothing is enforced or undone"
+        for job in jobs
+        if job.config.privileged
+    ]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
