@@ -17,6 +17,9 @@ TaskId = NewType("TaskId", int)
 """Unique over all clients of one scheduler."""
 ClientId = NewType("ClientId", int)
 
+RESTARTS_MAX = 3
+"""How often a task is restarted with the claims it was seen to need. The restart after these runs *alone*."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
@@ -59,6 +62,9 @@ class Task:
     """The running task it is nested in: their claims get along, and the first child rides on the parent's slot."""
     join: bool = False
     """No work: it ends as soon as everything before it has ended."""
+    serializable: bool = False
+    """Its reads are reached for, too. Such tasks of one client and parent have the effect of their program order (the order in
+    which they were handed in, as far as their edges allow it), however they overlap."""
 
 
 class Status(Enum):
@@ -87,11 +93,58 @@ class Submit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """An instance ended. `retryable` False: trying again cannot help (cancelled, could not be started)."""
+    """An instance ended: all of its processes are dead.
+
+    Also the answer to `Stop` and `Restart` of a task that had ended and waited for its `Commit`: it is rolled back now.
+    """
 
     task: TaskId
     passed: bool
     retryable: bool = True
+    """False: trying again cannot help (cancelled, could not be started)."""
+    restarted: bool = False
+    """It was stopped and rolled back, to be started anew: the answer to `Restart`, or the engine's own wish (it counts as a
+    restart). False after a `Restart`: it could not be restarted, and ends as `passed` says."""
+    rolled_back: bool = False
+    """Nothing that it changed is left, so there is nothing to commit: no `Commit` follows."""
+    written: tuple[Claim, ...] | None = None
+    """What it really changed, whether it stays or was rolled back. None: unknown; then everything that it held to change."""
+    claims: tuple[Claim, ...] = ()
+    """With `restarted`: what it takes from its next start, beside all that it claimed, held and waited for."""
+    tier: Tier | None = None
+    """With `restarted`: its tier from now on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """A running task is at a call for which it needs these claims, all at once, and stays suspended until `Grant`.
+
+    What it holds already needs no event (`Scheduler.holds`). When the task is being stopped, no decision follows.
+    """
+
+    task: TaskId
+    claims: tuple[Claim, ...]
+    number: int
+    """Tells the suspended calls of one task apart: several of its threads and processes may wait at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reached:
+    """While `Scheduler.alone` was true for the task, these claims were granted to it without asking. No decision follows.
+
+    To be told before any other event. Raises `InternalError` if one of the claims is in use.
+    """
+
+    task: TaskId
+    claims: tuple[Claim, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdraw:
+    """The caller that waited at this call is gone. Nothing happens when it does not wait (any more)."""
+
+    task: TaskId
+    number: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +168,7 @@ class Tick:
     """Time has passed: a `Wake` came due."""
 
 
-Event: TypeAlias = Submit | Ended | Cancel | ClientGone | Tick
+Event: TypeAlias = Submit | Ended | Reach | Reached | Withdraw | Cancel | ClientGone | Tick
 
 
 # --- decisions -------------------------------------------------------------------------------------
@@ -128,25 +181,71 @@ class Start:
     task: TaskId
     slot: int
     attempt: int
+    """A restart belongs to the attempt that it repeats."""
+    restarts: int = 0
+    """How often the task was restarted up to now, over all attempts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
-    """Stop a running instance; its `Ended` is still expected. The task's status is then CANCELLED, however it ended."""
+    """Stop a running instance; its `Ended` is still expected. The task's status is then `status`, however it ended.
+
+    May follow a `Restart` that has not been answered (then it is not started anew), and may be for a task that has ended and
+    waits for its `Commit`: it is rolled back, and a second `Ended` tells so.
+    """
 
     task: TaskId
     reason: str
+    status: Status = Status.CANCELLED
+    """CANCELLED; LOCK_TIMEOUT when one of its calls waited too long for a claim."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """The call may proceed: the task holds what it reached for, until it ends."""
+
+    task: TaskId
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restart:
+    """Stop the task's instance, roll back what it changed, and answer with `Ended(restarted=True)` when all of it is dead and undone.
+
+    The task is then ready again, with `claims` and all the claims it had; with its age, and in the same attempt. All its
+    calls that wait are forgotten. May be for a task that has ended and waits for its `Commit`: roll back and answer likewise.
+    """
+
+    task: TaskId
+    reason: str
+    """For people: "src/a.py was changed by format after it had started"."""
+    claims: tuple[Claim, ...]
+    """Those of the conflict, for history: next time they can be predicted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """What the task changed stays: commit it now.
+
+    Given exactly once after each `Ended` that is neither `restarted` nor `rolled_back`, unless `Restart` or `Stop` comes instead;
+    right before the `End` or `Retry`. At once, but for a serializable task: that one waits until all before it in
+    program order are over. Meanwhile its claims stay taken, its seat is free.
+    """
+
+    task: TaskId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """A ready task cannot start because of claims. Told when it begins to wait, and when the task it watches has left
-    and another is in its way. (Who waits for capacity is in `Scheduler.waiting`.)"""
+    """A ready task cannot start, or a call of a running one not proceed, because of claims. Told when it begins to wait, and
+    when the task it watches has left and another is in its way. (Who waits for capacity is in `Scheduler.waiting`.)"""
 
     task: TaskId
     reason: str
     """For people: "src/a.py, held by format"."""
     blockers: tuple[TaskId, ...]
+    number: int | None = None
+    """The call that waits (`Reach.number`); None: the start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,4 +278,4 @@ class Wake:
     at: float
 
 
-Decision: TypeAlias = Start | Stop | Waiting | Retry | End | Wake
+Decision: TypeAlias = Start | Stop | Grant | Restart | Commit | Waiting | Retry | End | Wake
