@@ -12,8 +12,11 @@ import msgspec
 from pytest_cbx.cli.project import open_project
 from pytest_cbx.client.denial import findings_against, told
 from pytest_cbx.client.hookspecs import plugin_manager
+from pytest_cbx.client.isolation import reach
 from pytest_cbx.client.jobs import Site, collector_paused, plan, prepare
+from pytest_cbx.client.protection import spoken
 from pytest_cbx.client.slots import slots_for
+from pytest_cbx.config.model import Isolation
 from pytest_cbx.config.override import override
 from pytest_cbx.errors import UsageError
 from pytest_cbx.plan.export import to_json
@@ -33,6 +36,14 @@ def main(arguments: argparse.Namespace) -> int:
     """Plan all commands of the configuration."""
     with collector_paused():
         return _plan(arguments)
+
+
+def _rung(wanted: Isolation) -> str:
+    """The rung at which the commands would run; a plan can be made where they could not."""
+    try:
+        return spoken(reach(wanted))
+    except UsageError as error:
+        return str(error)
 
 
 def _plan(arguments: argparse.Namespace) -> int:
@@ -59,7 +70,8 @@ def _plan(arguments: argparse.Namespace) -> int:
             line = f"refused: {job.request.name}: {told(finding)}"
             print(f"cbx: {line}" if arguments.json else line, file=sys.stderr if arguments.json else sys.stdout)
     print(
-        f"cbx: planned {len(commands)} command{'s' if len(commands) != 1 else ''} in {time.perf_counter() - started:.2f} s",
+        f"cbx: planned {len(commands)} command{'s' if len(commands) != 1 else ''} in {time.perf_counter() - started:.2f} s; "
+        f"{_rung(project.settings.isolation)}",
         file=sys.stderr,
     )
     return 0

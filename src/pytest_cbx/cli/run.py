@@ -16,9 +16,10 @@ from typing import NoReturn
 import msgspec
 
 from pytest_cbx.cli.project import Project, open_project
+from pytest_cbx.cli.told import tell
 from pytest_cbx.client.denial import REFUSED, findings_against, refusal, shown
 from pytest_cbx.client.hookspecs import plugin_manager
-from pytest_cbx.client.isolation import check_rollback, reach
+from pytest_cbx.client.isolation import Rung, check_rollback, reach
 from pytest_cbx.client.jobs import Job, Site, plan, prepare
 from pytest_cbx.client.outcome import Outcome
 from pytest_cbx.client.runner import Capture, Runner, Watch
@@ -47,21 +48,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "cbx run [OPTION ...] -- SCRIPT"
     parser.description = (
         "Standard input, output and error and the exit code are the command's own; 124 on time-out, 128+n on signal n, 126 when "
-        "--deny refuses it, 125 when cbx itself could not run it, 4 when the call is wrong. This version rolls nothing back."
+        "it is refused, 125 when cbx itself could not run it, 4 when the call is wrong. At isolation guard a failed command's changes "
+        "are undone (--rollback), at off they stay."
     )
     parser.add_argument("--workspace", metavar="DIR", help="the work tree (default: around the current directory)")
     parser.add_argument(
         "--rollback",
         metavar="WHEN",
         choices=[r.value for r in Rollback],
-        help="auto, never, on-crash, on-failure or always",
+        help="when its changes are undone: auto, never, on-crash, on-failure, or always (a dry run: shows the changes)",
     )
     parser.add_argument("--timeout", metavar="S", help='stop it after this long, e.g. 30 or "2m"')
     parser.add_argument(
         "--deny", metavar="SEVERITY", help="refuse it for a finding as grave as this: notice, warning, critical or off"
     )
     parser.add_argument("--isolation", metavar="L", help="auto, off, guard or serializable")
-    parser.add_argument("--changes", action="store_true", help="list what it created, modified and deleted")
+    parser.add_argument(
+        "--changes", action="store_true", help="list what it created, modified and deleted, on standard error"
+    )
     parser.add_argument("--json", metavar="FILE", help="write what came of it into this file")
     parser.add_argument("--reads", metavar="GLOB", action="append", default=[], help="it also reads these")
     parser.add_argument("--writes", metavar="GLOB", action="append", default=[], help="it also writes these")
@@ -82,7 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Run it and hand on its exit code."""
-    project = _project(arguments)
+    project, rung = _project(arguments)
     text = arguments.script[0] if len(arguments.script) == 1 else shlex.join(arguments.script)
     if not text.strip():
         raise UsageError("there is no command to run: the text is empty")
@@ -97,18 +101,17 @@ def main(arguments: argparse.Namespace) -> int:
     )
     site = Site(base=project.root, root=project.root)
     (job,) = prepare([command], site=site, settings=project.settings, hooks=plugin_manager(), folder=Path.cwd())
-    refused = refusal(job, project.settings.deny)
+    refused = refusal(job, project.settings, rung)
     if refused is not None:
-        _say_refused(job, project.settings.deny)
+        _say_refused(job, project.settings.deny, refused)
     outcome = refused or _run(project, job)
-    if arguments.changes:
-        print('cbx: changes are not observed at isolation "off"', file=sys.stderr)
+    tell(outcome, project.settings, rung, changes=arguments.changes)
     if arguments.json:
         Path(arguments.json).write_bytes(msgspec.json.encode(row_of(outcome)) + b"\n")
     return _exit_code(outcome)
 
 
-def _project(arguments: argparse.Namespace) -> Project:
+def _project(arguments: argparse.Namespace) -> tuple[Project, Rung]:
     project = open_project(Path.cwd(), workspace=arguments.workspace)
     settings = override(
         project.settings,
@@ -121,7 +124,7 @@ def _project(arguments: argparse.Namespace) -> Project:
     note = check_rollback(settings.rollback, rung)
     if note:
         print(f"cbx: {note}", file=sys.stderr)
-    return dataclasses.replace(project, settings=settings)
+    return dataclasses.replace(project, settings=settings), rung
 
 
 def _seconds(text: str | None) -> float | str | None:
@@ -157,9 +160,12 @@ def _run_to_end(project: Project, job: Job) -> Outcome:
                 return outcome
 
 
-def _say_refused(job: Job, deny: Severity | None) -> None:
+def _say_refused(job: Job, deny: Severity | None, outcome: Outcome) -> None:
     against = findings_against(job, deny)
-    lines = [*shown(job, against), "refused: change the command, or call with --deny off"]
+    if against:
+        lines = [*shown(job, against), "refused: change the command, or call with --deny off"]
+    else:
+        lines = [outcome.reason, "to run it without protection, call with --isolation off"]
     for line in ["nothing was run:", *lines]:
         print(f"cbx: {line}", file=sys.stderr)
 
@@ -172,8 +178,6 @@ def _exit_code(outcome: Outcome) -> int:
         return EXIT_TIMEOUT
     if outcome.status == "cancelled" and outcome.signal:
         return 128 + outcome.signal
-    for leak in outcome.leaks:
-        print(f"cbx: it left a process behind, which was killed: {leak}", file=sys.stderr)
     if outcome.reason:
         print(f"cbx: {outcome.reason}", file=sys.stderr)
     return EXIT_OURS if outcome.exit_code is None else outcome.exit_code

@@ -9,11 +9,13 @@ from pathlib import Path
 import pluggy
 
 from pytest_cbx.client.denial import refuse
+from pytest_cbx.client.isolation import check_rollback, reach
 from pytest_cbx.client.jobs import Job, Site, plan, prepare
 from pytest_cbx.client.outcome import Outcome
 from pytest_cbx.client.runner import Capture, Runner
 from pytest_cbx.config import values
-from pytest_cbx.config.model import CommandConfig, Priority, Settings
+from pytest_cbx.config.model import CommandConfig, Isolation, Priority, Rollback, Settings
+from pytest_cbx.config.override import override
 from pytest_cbx.errors import UsageError
 from pytest_cbx.plan.model import Claim
 from pytest_cbx.tier import Tier
@@ -64,11 +66,15 @@ class Cbx:
         cpus: float | None = None,
         memory: int | None = None,
         priority: Priority = Priority.NORMAL,
+        rollback: Rollback | str | None = None,
+        isolation: Isolation | str | None = None,
+        privileged: bool = False,
     ) -> Outcome:
-        """Run one bash text. The keywords mean what the keys of `[[cbx.command]]` mean; `memory` is in bytes.
+        """Run one bash text. The keywords mean what the keys of `[cbx]` and `[[cbx.command]]` mean; `memory` is in bytes.
 
         Raises:
             EngineLost: the engine was killed meanwhile; the command is dead too.
+            UsageError: a word that is none, a rung that cannot be had, or a dry run where nothing can be undone.
         """
         config = CommandConfig(
             name=name or _short(command),
@@ -86,15 +92,23 @@ class Cbx:
             cpus=cpus,
             memory=memory,
             priority=priority,
+            privileged=privileged,
         )
-        return self._run([config], fail_fast=False)[0]
+        return self._run([config], self._with(rollback, isolation), fail_fast=False)[0]
 
     def run_all(
-        self, commands: Sequence[str | CommandConfig], *, fail_fast: bool = False, timeout: float | None = None
+        self,
+        commands: Sequence[str | CommandConfig],
+        *,
+        fail_fast: bool = False,
+        timeout: float | None = None,
+        rollback: Rollback | str | None = None,
+        isolation: Isolation | str | None = None,
     ) -> list[Outcome]:
         """Run texts (or full commands) at once, by tier and conflict; outcomes in the given order.
 
         Commands that touch the same things run in the given order. `fail_fast`: the first failure cancels the rest.
+        `rollback` and `isolation` are those of `run`; a full command's own `rollback` goes before.
         """
         configs: list[CommandConfig] = []
         names: set[str] = set()
@@ -107,7 +121,7 @@ class Cbx:
                 raise UsageError(f'run_all: two commands are named "{command.name}"')
             names.add(command.name)
             configs.append(command)
-        return self._run(configs, fail_fast=fail_fast)
+        return self._run(configs, self._with(rollback, isolation), fail_fast=fail_fast)
 
     def tier(self, command: str) -> Tier:
         """The tier that the text of a command gives. Runs nothing."""
@@ -130,18 +144,24 @@ class Cbx:
         site = Site(base=self.path, root=self._root)
         return prepare(configs, site=site, settings=self._settings, hooks=self._hooks)
 
-    def _run(self, configs: Sequence[CommandConfig], *, fail_fast: bool) -> list[Outcome]:
+    def _with(self, rollback: Rollback | str | None, isolation: Isolation | str | None) -> Settings:
+        return override(self._settings, rollback=rollback, isolation=isolation)
+
+    def _run(self, configs: Sequence[CommandConfig], settings: Settings, *, fail_fast: bool) -> list[Outcome]:
+        rung = reach(settings.isolation)
+        check_rollback(settings.rollback, rung)
         jobs = self._prepare(configs)
-        refused = refuse(jobs, self._settings.deny)
+        refused = refuse(jobs, settings, rung)
         allowed = [job for job in jobs if job.request.name not in refused]
-        ended = self._run_allowed(allowed, fail_fast=fail_fast) if allowed else {}
+        ended = self._run_allowed(allowed, settings, fail_fast=fail_fast) if allowed else {}
         outcomes = {**refused, **ended}
         return [outcomes[job.request.name] for job in jobs]
 
-    def _run_allowed(self, jobs: Sequence[Job], *, fail_fast: bool) -> dict[str, Outcome]:
+    def _run_allowed(self, jobs: Sequence[Job], settings: Settings, *, fail_fast: bool) -> dict[str, Outcome]:
         """The outcomes of these, by name."""
         runner = self._connect()
-        ids = runner.submit(jobs, plan(jobs, slots=runner.welcome.jobs), capture=Capture.SEPARATE, fail_fast=fail_fast)
+        graph = plan(jobs, slots=runner.welcome.jobs)
+        ids = runner.submit(jobs, graph, capture=Capture.SEPARATE, fail_fast=fail_fast, settings=settings)
         outcomes: dict[int, Outcome] = {}
         wanted = set(ids)
         try:

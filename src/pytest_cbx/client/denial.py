@@ -1,12 +1,15 @@
-"""Commands that must not run, because of what their text shows (`deny`)."""
+"""Commands that must not run: because of what their text shows (`deny`), or because no rung can take them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from pytest_cbx.client.isolation import Rung
 from pytest_cbx.client.jobs import Job
 from pytest_cbx.client.marked import Mark, marked, plain
 from pytest_cbx.client.outcome import Outcome, error_of
+from pytest_cbx.client.protection import unprotectable
+from pytest_cbx.config.model import Settings
 from pytest_cbx.safety.model import Finding
 from pytest_cbx.severity import Severity
 
@@ -20,11 +23,12 @@ def findings_against(job: Job, deny: Severity | None) -> tuple[Finding, ...]:
     return assessment.denied(deny, job.config.allow) if assessment is not None else ()
 
 
-def refusal(job: Job, deny: Severity | None) -> Outcome | None:
-    """The outcome of a job that must not run; None where it may."""
-    against = findings_against(job, deny)
+def refusal(job: Job, settings: Settings, rung: Rung) -> Outcome | None:
+    """The outcome of a job that must not run; None where it may. Findings go first: they hold at every rung."""
+    against = findings_against(job, settings.deny)
     if not against:
-        return None
+        reason = unprotectable(job, settings, rung)
+        return never_ran(job, "failed", f"refused: {reason}", cause=REFUSED) if reason else None
     more = f" (and {len(against) - 1} more)" if len(against) > 1 else ""
     reason = f"refused: {against[0].severity.value} finding {against[0].rule}: {against[0].message}{more}"
     return never_ran(job, "failed", reason, cause=REFUSED)
@@ -39,9 +43,9 @@ def never_ran(job: Job, status: str, reason: str, *, cause: str = "") -> Outcome
     )  # fmt: skip
 
 
-def refuse(jobs: Sequence[Job], deny: Severity | None) -> Mapping[str, Outcome]:
+def refuse(jobs: Sequence[Job], settings: Settings, rung: Rung) -> Mapping[str, Outcome]:
     """By name the outcomes of all jobs that must not run, and of those that need one of them."""
-    ended = {job.request.name: outcome for job in jobs if (outcome := refusal(job, deny)) is not None}
+    ended = {job.request.name: outcome for job in jobs if (outcome := refusal(job, settings, rung)) is not None}
     waiting = [job for job in jobs if job.config.needs and job.request.name not in ended]
     while True:
         stopped = {job.request.name: outcome for job in waiting if (outcome := without_need(job, ended)) is not None}

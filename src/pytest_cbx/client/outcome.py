@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ class Changes:
     def lines(self) -> Iterator[str]:
         """One line a path, by path: `created  dist/app.tar.gz`."""
         rows = [(path, what) for what in ("created", "modified", "deleted") for path in getattr(self, what)]
-        yield from (f"{what:<8} {path}" for path, what in sorted(rows))
+        yield from (f"{what:<8} {on_one_line(path)}" for path, what in sorted(rows))
         if self.truncated:
             yield f"… and more: only {self.count} are listed"
 
@@ -94,6 +95,14 @@ class Outcome:
         """Whether it ran and exited with 0."""
         return self.status == "passed"
 
+    @property
+    def undone(self) -> str:
+        """How much was rolled back, e.g. "3 files"; empty where nothing was."""
+        if not self.rolled_back or self.changes is None or not self.changes.count:
+            return ""
+        count = self.changes.count
+        return f"{'more than ' if self.changes.truncated else ''}{count} file{'s' if count != 1 else ''}"
+
     def __str__(self) -> str:
         """Several lines for people: what ran, how it ended, what it said last."""
         lines = [headline(self), *told(self)]
@@ -114,24 +123,26 @@ def headline(outcome: Outcome) -> str:
 def told(outcome: Outcome) -> list[str]:
     """A line for everything that happened beside the command's own end."""
     lines: list[str] = []
-    if outcome.rolled_back:
-        lines.append(f"its changes were rolled back: {_counted(outcome.changes)}")
+    if outcome.undone:
+        lines.append(f"its changes were rolled back: {outcome.undone}")
     lines += [f"not undone: {sentence}" for sentence in outcome.rollback_incomplete]
     if outcome.restarts:
         lines.append(f"rolled back and started again {_times(outcome.restarts)} because of other commands")
     lines += [f"surprise: {sentence}" for sentence in outcome.surprises]
     lines += list(outcome.refused)
     if outcome.outside:
-        shown = ", ".join(outcome.outside[:_FEW])
+        shown = ", ".join(on_one_line(path) for path in outcome.outside[:_FEW])
         more = f" and {len(outcome.outside) - _FEW} more" if len(outcome.outside) > _FEW else ""
         lines.append(f"wrote outside the work tree, which is never undone: {shown}{more}")
     return lines
 
 
-def _counted(changes: Changes | None) -> str:
-    if changes is None or not changes.count:
-        return "there were none"
-    return f"{changes.count}{'+' if changes.truncated else ''} file{'s' if changes.count != 1 else ''}"
+def on_one_line(path: str) -> str:
+    """A path for people: what does not print, and bytes that are no UTF-8, with a backslash and their number."""
+    if path.isprintable():
+        return path
+    legible = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in legible)
 
 
 def _times(count: int) -> str:

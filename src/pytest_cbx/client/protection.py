@@ -6,11 +6,15 @@ from collections.abc import Sequence
 
 from pytest_cbx.client.isolation import Rung
 from pytest_cbx.client.jobs import Job
-from pytest_cbx.config.model import Isolation, Rollback, Settings
+from pytest_cbx.client.outcome import Outcome
+from pytest_cbx.config.model import CommandConfig, Isolation, Rollback, Settings
 from pytest_cbx.effects.model import Kind
 from pytest_cbx.errors import UsageError
+from pytest_cbx.tier import Tier
 
 OFF = "off"
+MISSING = "nothing is enforced or undone"
+"""What a rung of `off` cannot give."""
 _RUNGS = (OFF, "guard", "serializable")
 """From the lowest to the highest."""
 
@@ -51,7 +55,7 @@ def unprotectable(job: Job, settings: Settings, rung: Rung) -> str:
     if programs and rung.name != OFF and not job.config.privileged:
         return (
             f"{_listed(programs)} cannot change the user at isolation {rung.name}, where no process gains privileges; "
-            "write privileged = true in its table to run it at off, where nothing is enforced or undone"
+            f"privileged = true in its table runs it at off, where {MISSING}"
         )
     if rollback_of(job, settings) is Rollback.ALWAYS and (rung.name == OFF or job.config.privileged):
         why = "a privileged command runs at" if job.config.privileged else "this run has"
@@ -62,15 +66,28 @@ def unprotectable(job: Job, settings: Settings, rung: Rung) -> str:
     return ""
 
 
-def notes_on(jobs: Sequence[Job], rung: Rung) -> list[str]:
+def spoken(rung: Rung) -> str:
+    """The rung with its reason, and what it lacks: "isolation off (asked for): nothing is enforced or undone"."""
+    said = f"isolation {rung.name} ({rung.reason})"
+    return f"{said}: {MISSING}" if rung.name == OFF else said
+
+
+def notes_on(commands: Sequence[CommandConfig], rung: Rung) -> list[str]:
     """What people should know before these run: which of them run without the protection that the others have."""
-    if rung.name == OFF:
+    names = [command.name for command in commands if command.privileged]
+    if rung.name == OFF or not names:
         return []
-    return [
-        f"{job.request.name} is privileged: it runs at isolation off, nothing is enforced or undone"
-        for job in jobs
-        if job.config.privileged
-    ]
+    return [f"privileged, so at isolation off, where {MISSING}: {', '.join(names)}"]
+
+
+def stays(outcome: Outcome, rollback: Rollback) -> bool:
+    """Whether a failed command's changes stay only because it ran at `off`: at `guard` they would have been undone."""
+    if outcome.isolation != OFF or outcome.ok or not outcome.attempts or rollback is Rollback.NEVER:
+        return False
+    crashed = outcome.cause != "exit"
+    if outcome.tier is Tier.SAFE_PARALLEL or rollback is Rollback.ON_CRASH:
+        return crashed and outcome.tier is not Tier.SAFE_PARALLEL
+    return crashed or outcome.tier is not Tier.CONDITIONAL_PARALLEL or rollback is Rollback.ON_FAILURE
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -17,7 +17,7 @@ from pytest_cbx.client.jobs import Job
 from pytest_cbx.client.outcome import Outcome
 from pytest_cbx.client.output import OutputFolder
 from pytest_cbx.client.protection import rollback_of, rung_of
-from pytest_cbx.config.model import Isolation, Rollback, Settings
+from pytest_cbx.config.model import Rollback, Settings
 from pytest_cbx.engine.client import Client
 from pytest_cbx.engine.protocol import (
     CommandSpec,
@@ -111,17 +111,17 @@ class Runner:
         capture: Capture,
         fail_fast: bool = False,
         environment: Callable[[Job], Mapping[str, str]] = lambda job: {},
-        isolation: Isolation | None = None,
+        settings: Settings | None = None,
     ) -> list[int]:
         """Hand in a plan of these jobs; returns an id for each job, in their order.
 
-        `environment` adds variables. `isolation`: another rung than that of the settings.
+        `environment` adds variables. `settings`: others than the run's own for isolation and rollback.
 
         Raises:
             UsageError: the engine has not reached a rung that is asked for by name.
         """
-        wanted = isolation or self.settings.isolation
-        rungs = [rung_of(job, wanted, self.welcome.isolation) for job in jobs]
+        settings = settings or self.settings
+        rungs = [rung_of(job, settings.isolation, self.welcome.isolation) for job in jobs]
         first = self._next_id
         self._next_id += len(jobs) + len(plan.joins)
         needs: dict[int, list[int]] = {}
@@ -135,7 +135,7 @@ class Runner:
             number = planned.number
             job = jobs[number]
             pending = self._pending[first + number] = self._place(job, first + number, capture, rungs[number])
-            rollback = rollback_of(job, self.settings)
+            rollback = rollback_of(job, settings)
             specs[number] = CommandSpec(
                 id=first + number,
                 name=job.request.name,

@@ -46,6 +46,8 @@ class Board:
         """Slots of the engine that ran the commands; 0 before there was one."""
         self.outcomes: dict[str, Outcome] = {}
         """The last outcome of every command that has ended, by name."""
+        self.notes: list[str] = []
+        """For the terminal summary."""
         self._untaken: dict[str, Outcome] = {}
         self._fresh: list[CbxItem] = []
         self._running: dict[int, CbxItem] = {}
@@ -178,7 +180,8 @@ class Board:
 
     def _refusal(self, job: Job) -> Outcome | None:
         """The outcome of a command that is not started: it is denied, what it needs did not pass, or a tool is missing."""
-        refused = refusal(job, self.options.settings.deny) or without_need(job, self.outcomes)
+        options = self.options
+        refused = refusal(job, options.settings, options.rung) or without_need(job, self.outcomes)
         if refused is not None:
             return refused
         missing = missing_tools(job, os.environ)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytest_cbx.client.denial import REFUSED, advice, findings_against, shown
 from pytest_cbx.client.jobs import Job
-from pytest_cbx.client.outcome import TAIL_LINES, Outcome, tail_of_file
+from pytest_cbx.client.outcome import TAIL_LINES, Outcome, tail_of_file, told
 from pytest_cbx.severity import Severity
 
 _LABEL = 9
@@ -24,12 +24,19 @@ def describe_failure(outcome: Outcome, job: Job | None, deny: Severity | None = 
         lines += _row("waited", [f"{outcome.queued:.2f} s for {', '.join(outcome.waited_for)}"])
     if outcome.leaks:
         lines += _row("leaked", [f"{leak} (killed)" for leak in outcome.leaks])
+    beside = told(outcome)
+    if beside:
+        lines += _row("also", beside)
+    if outcome.diff:
+        lines += _row("dry run", ["what it would have changed:", *outcome.diff.splitlines()])
     return "\n".join([*lines, *_output(outcome)])
 
 
 def _refused(job: Job, deny: Severity | None) -> list[str]:
     """The findings for which a command was refused, where they stand, and what to do."""
     against = findings_against(job, deny)
+    if not against:
+        return []
     return [*_row("found", shown(job, against, width=90)), *_row("to do", [advice(against)])]
 
 

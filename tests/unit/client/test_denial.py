@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 
 from pytest_cbx.client.denial import advice, findings_against, refusal, refuse, shown
+from pytest_cbx.client.isolation import Rung
 from pytest_cbx.client.jobs import Job, Site, prepare
 from pytest_cbx.config.model import CommandConfig, Settings
 from pytest_cbx.errors import CommandDenied
 from pytest_cbx.severity import Severity
+
+OFF = Rung(name="off", reason="asked for")
 
 
 def jobs(root: Path, *configs: CommandConfig) -> tuple[Job, ...]:
@@ -38,7 +41,7 @@ def test_a_command_is_refused(
     tmp_path: Path, run: str, deny: Severity | None, allow: tuple[str, ...], refused: bool
 ) -> None:
     (job,) = jobs(tmp_path, command("a", run, allow=allow))
-    outcome = refusal(job, deny)
+    outcome = refusal(job, Settings(deny=deny), OFF)
     assert (outcome is not None) is refused
     if outcome is not None:
         assert (outcome.status, outcome.cause, outcome.exit_code) == ("failed", "denied", None)
@@ -54,7 +57,7 @@ def test_those_that_need_a_refused_one_are_skipped_in_any_order(tmp_path: Path) 
         command("first", "rm -rf /"),
         command("other", "ls"),
     )
-    refused = refuse(made, Severity.CRITICAL)
+    refused = refuse(made, Settings(deny=Severity.CRITICAL), OFF)
     assert {name: outcome.status for name, outcome in refused.items()} == {
         "first": "failed",
         "middle": "skipped",
