@@ -39,7 +39,7 @@ def _of_dry_run(outcome: Outcome) -> str:
     if outcome.undone:
         return f"dry run: this was undone: {outcome.undone}"
     if outcome.changes is not None and outcome.changes.count:
-        return f"dry run: its changes were NOT undone: {len(outcome.rollback_incomplete)} problems"
+        return "dry run: but its changes were NOT undone"
     return "dry run: it changed nothing"
 
 

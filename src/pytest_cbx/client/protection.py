@@ -35,7 +35,7 @@ def rung_of(job: Job, wanted: Isolation, reached: str) -> str:
             f'isolation "{wanted.value}" cannot be had: the engine of this work tree has reached "{reached}". '
             'Take "auto", or "off" to run without it.'
         )
-    return wanted.value
+    return str(wanted.value)
 
 
 def rollback_of(job: Job, settings: Settings) -> Rollback:
