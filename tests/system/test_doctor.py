@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from pytest_cbx.client import doctor
+from pytest_cbx.execute.ladder import probe
 
 
 def script(path: Path, body: str) -> None:
@@ -21,8 +22,8 @@ def test_examine(tmp_path: Path) -> None:
     report = doctor.examine(tmp_path, tools=("bash", "cd", "no-such-program", "bash"))
     assert [tool.name for tool in report.tools] == ["bash", "no-such-program"]
     assert report.missing == ("no-such-program",)
-    assert report.isolation == "off"
-    assert report.isolation_reason
+    assert (report.isolation, report.isolation_reason) == (probe().level, probe().reason)
+    assert f"{probe().level}: {probe().reason}" in doctor.render(report)
     assert 0 < report.cores.usable <= report.cores.affinity
     assert 0 < report.memory.available <= report.memory.usable <= report.memory.total
     assert 0 <= report.disk.free <= report.disk.total

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from pytest_cbx.config.model import Isolation, Rollback
 from pytest_cbx.errors import UsageError
-
-REASON = "this version has no higher rung"
+from pytest_cbx.execute.ladder import probe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,21 +14,31 @@ class Rung:
     """A rung that was reached."""
 
     name: str
+    """`off`, `guard` or `serializable`."""
     reason: str
+    """One phrase for people: what it stands on, or why there is no higher one."""
 
 
 def reach(wanted: Isolation) -> Rung:
-    """The rung for a wish.
+    """The rung for a wish. The first call in a process tries out what the machine offers, for some milliseconds.
+
+    `auto` is the highest rung that works here, except `serializable`: asking about every read has a price that only
+    whoever wants it should pay.
 
     Raises:
         UsageError: a rung was asked for by name that cannot be had; `auto` never fails.
     """
-    if wanted in (Isolation.GUARD, Isolation.SERIALIZABLE):
+    if wanted is Isolation.OFF:
+        return Rung(name="off", reason="asked for")
+    found = probe()
+    if wanted is Isolation.AUTO:
+        return Rung(name=found.level, reason=found.reason)
+    if found.level == "off":
         raise UsageError(
-            f'isolation "{wanted.value}" cannot be had: {REASON}. Take isolation = "auto" or "off" '
+            f'isolation "{wanted.value}" cannot be had: {found.reason}. Take isolation = "auto" or "off" '
             "(or --cbx-isolation=off) to run without it."
         )
-    return Rung(name="off", reason="asked for" if wanted is Isolation.OFF else REASON)
+    return Rung(name=wanted.value, reason=found.reason)
 
 
 def check_rollback(wanted: Rollback | None, rung: Rung) -> str | None:

@@ -35,7 +35,7 @@ class Facility:
 def facilities(root: Path = ROOT) -> tuple[Facility, ...]:
     """Everything that a higher rung of the isolation ladder could stand on. `root` stands in for `/` in tests."""
     return (
-        landlock(*_ask_landlock()),
+        ask_landlock(),
         seccomp_notification(root),
         cgroup_v2(root),
         pressure(root),
@@ -58,7 +58,12 @@ def landlock(abi: int, error: int) -> Facility:
     )
 
 
-def _ask_landlock() -> tuple[int, int]:
+def ask_landlock() -> Facility:
+    """What this kernel says about its Landlock."""
+    return landlock(*_query_landlock())
+
+
+def _query_landlock() -> tuple[int, int]:
     """The ABI version, or -1, with the error number."""
     if sys.platform != "linux" or platform.machine() in _OTHER_NUMBERS:
         return -1, errno.ENOSYS
