@@ -19,7 +19,7 @@ _PAGE = 4096
 """The smallest page: reading stops at multiples of it, since the next page may not be there."""
 
 
-_ARGUMENTS = (ctypes.c_int, ctypes.c_void_p, ctypes.c_ulong, ctypes.c_void_p, ctypes.c_ulong, ctypes.c_ulong)
+_NONE, _ONE = ctypes.c_ulong(0), ctypes.c_ulong(1)
 
 
 class _Vector(ctypes.Structure):
@@ -33,19 +33,26 @@ class _Reader:
 
     def __init__(self) -> None:
         self.buffer = ctypes.create_string_buffer(_PAGE + 1)  # the last byte stays zero and ends every string
-        self._local, self._remote = _Vector(ctypes.addressof(self.buffer), 0), _Vector(0, 0)
-        self._vectors = ctypes.addressof(self._local), ctypes.addressof(self._remote)
-        self._call = libc().process_vm_readv
+        self._local, self._remote = _Vector(ctypes.addressof(self.buffer), _PAGE), _Vector(0, 0)
+        self._vectors = ctypes.byref(self._local), ctypes.byref(self._remote)
+        # Declaring arguments, or keeping errno, adds half of the time again. So arguments are made beforehand, and a
+        # call that fails is made once more for its error.
+        self._call = ctypes.CDLL(None).process_vm_readv
         self._call.restype = ctypes.c_ssize_t
-        self._call.argtypes = _ARGUMENTS
 
     def fetch(self, pid: int, address: int, size: int) -> int:
         """Read up to a page into the buffer; the number of bytes that came."""
         remote = self._remote
-        self._local.length = remote.length = size
-        remote.base = address
-        ours, theirs = self._vectors
-        came: int = self._call(pid, ours, 1, theirs, 1, 0)
+        remote.base, remote.length = address, size
+        local, there = self._vectors
+        came: int = self._call(pid, local, _ONE, there, _ONE, _NONE)
+        return came if came > 0 else self._again(pid, address)
+
+    def _again(self, pid: int, address: int) -> int:
+        local, there = self._vectors
+        call = libc().process_vm_readv
+        call.restype = ctypes.c_ssize_t
+        came: int = call(pid, local, _ONE, there, _ONE, _NONE)
         if came <= 0:
             number = ctypes.get_errno() if came < 0 else errno.EFAULT
             raise OSError(number, f"memory of process {pid} at {address:#x}: {os.strerror(number)}")

@@ -142,15 +142,15 @@ class Listener:
 
     def proceed(self, call: int) -> bool:
         """Let the call run as it is. False: the caller is gone."""
-        return self._send(_RESPONSE.pack(call, 0, 0, _CONTINUE))
+        return self._ioctl(_SEND, _RESPONSE.pack(call, 0, 0, _CONTINUE))
 
     def refuse(self, call: int, error: int) -> bool:
         """Let the call fail with a (positive) error number, unrun. False: the caller is gone."""
-        return self._send(_RESPONSE.pack(call, 0, -error, 0))
+        return self._ioctl(_SEND, _RESPONSE.pack(call, 0, -error, 0))
 
     def answer(self, call: int, value: int) -> bool:
         """Let the call return a value, unrun. False: the caller is gone."""
-        return self._send(_RESPONSE.pack(call, value, 0, 0))
+        return self._ioctl(_SEND, _RESPONSE.pack(call, value, 0, 0))
 
     def add_descriptor(self, call: int, descriptor: int, *, close_on_exec: bool = True) -> bool:
         """Give the caller a copy of a descriptor of ours and let the call return its number there (Linux 5.14).
@@ -170,18 +170,10 @@ class Listener:
             os.close(self._fd)
             self._fd = -1
 
-    def _send(self, response: bytes) -> bool:
-        try:
-            fcntl.ioctl(self._fd, _SEND, response)
-        except FileNotFoundError:
-            return False
-        except InterruptedError:
-            return self._send(response)
-        return True
-
     def _ioctl(self, request: int, value: bytes) -> bool:
+        # A new bytearray each time: `ioctl` with bytes takes twice as long, and a shared one is not for several threads.
         try:
-            fcntl.ioctl(self._fd, request, value)
+            fcntl.ioctl(self._fd, request, bytearray(value))
         except FileNotFoundError:
             return False
         except InterruptedError:
