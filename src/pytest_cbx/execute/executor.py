@@ -18,10 +18,12 @@ from enum import Enum
 
 from pytest_cbx.execute import processes
 from pytest_cbx.execute.family import Head, leftovers, members
+from pytest_cbx.execute.kernel.seccomp import Listener
 from pytest_cbx.execute.memory import held_bytes, too_much
 from pytest_cbx.execute.model import Cause, Exit, InstanceSpec
 from pytest_cbx.execute.processes import Stat
 from pytest_cbx.execute.spawn import spawn
+from pytest_cbx.execute.supervision.spawner import Spawner
 
 LEAK_GRACE = 0.2
 """Seconds that what is left after the leader has to end by itself."""
@@ -55,6 +57,7 @@ class _Instance:
     started: float
     due: float
     """When to look at it again."""
+    listener: Listener | None
     phase: _Phase = _Phase.RUNNING
     until: float = math.inf
     """When the next phase begins, unless it has ended by then."""
@@ -80,6 +83,7 @@ class Executor:
         self._next_watch = math.inf
         self._starts = processes.StartTimes()
         self._exits: list[Exit] = []
+        self._spawner = Spawner()
 
     def __len__(self) -> int:
         return len(self._instances)
@@ -91,19 +95,36 @@ class Executor:
             SpawnError: it could not be started.
         """
         now, tick = self._clock(), self._starts.tick()
-        pid = spawn(spec)
+        spawned = spawn(spec, self._spawner)
+        pid = spawned.pid
         marks = tuple(spec.environment.get(b"CBX_INSTANCE", b"").decode("ascii", "replace").split(":"))
         head = Head(
             pid=pid,
             start_ticks=self._starts.of(pid, tick),
             marks=marks if spec.marker in marks else (spec.marker, *marks),
         )
-        instance = _Instance(key=key, spec=spec, head=head, started=now, due=now + spec.timeout)
+        instance = _Instance(
+            key=key, spec=spec, head=head, started=now, due=now + spec.timeout, listener=spawned.listener
+        )
         self._instances[key] = self._by_pid[pid] = instance
         self._heads[pid] = head
         if spec.memory:
             self._next_watch = min(self._next_watch, now + WATCH_AFTER)
         return pid
+
+    def listener(self, key: int) -> Listener | None:
+        """Where the trapped calls of an instance arrive that is supervised, while it runs. Whoever asked for it closes it."""
+        instance = self._instances.get(key)
+        return instance.listener if instance is not None else None
+
+    @property
+    def safe_listener(self) -> Listener | None:
+        """Where the trapped calls of all SAFE instances arrive; None before the first one. `close` closes it."""
+        return self._spawner.safe_listener
+
+    def close(self) -> None:
+        """Nothing is started any more."""
+        self._spawner.close()
 
     def start_ticks(self, key: int) -> int:
         """When an instance's leader started, in clock ticks since boot; 0 where there is no /proc."""

@@ -18,6 +18,28 @@ class Cause(Enum):
     CANCELLED = "cancelled"
 
 
+class GuardKind(Enum):
+    """How an instance is kept from doing harm."""
+
+    SAFE = "safe"
+    """It may not write; all of these share one Landlock domain and one listener."""
+    SUPERVISED = "supervised"
+    """Every call of it that may change something is asked about, at a listener of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """What an instance carries from its start on, and everything that it starts."""
+
+    kind: GuardKind
+    reads: bool = False
+    """Whether reading is asked about, too; only for SUPERVISED."""
+    writable: tuple[bytes, ...] = ()
+    """What a SAFE instance may write, besides devices: the same for all of one engine."""
+    bind_ports: tuple[int, ...] | None = None
+    """TCP ports that it may bind to; None, or on a kernel before 6.7: no limit."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceSpec:
     """One process to start, in a session of its own. Paths are absolute bytes."""
@@ -41,6 +63,8 @@ class InstanceSpec:
     """Seconds until SIGTERM."""
     grace: float = 2.0
     """Seconds from SIGTERM to SIGKILL."""
+    guard: Guard | None = None
+    """None: it runs free."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Starts an instance. The caller is single-threaded and uses absolute paths: working directory and umask are set around the start."""
+"""Starts an instance. The caller uses absolute paths, and so do its threads: directory and umask are set around the start."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ import resource
 import signal
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 from pytest_cbx.errors import SpawnError
+from pytest_cbx.execute.kernel.posix_spawn import Launch
+from pytest_cbx.execute.kernel.seccomp import Listener
 from pytest_cbx.execute.model import InstanceSpec
+from pytest_cbx.execute.supervision.spawner import Limits, Spawner
 
 _DEFAULT_SIGNALS = tuple(
     getattr(signal, name)
@@ -33,45 +37,77 @@ _HEADROOM = 128 * 1024 * 1024
 """Bytes that this process itself may need while it starts another one."""
 
 
-def spawn(spec: InstanceSpec) -> int:
-    """Start the process as leader of its own session and process group; returns its pid.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spawned:
+    """What was started."""
+
+    pid: int
+    listener: Listener | None = None
+    """Where the trapped calls of a supervised instance arrive. The caller closes it."""
+
+
+def spawn(spec: InstanceSpec, spawner: Spawner) -> Spawned:
+    """Start the process as leader of its own session and process group.
 
     Raises:
         SpawnError: it could not be started; the message says why. Nothing runs then.
     """
     with ExitStack() as stack:
-        actions = _stdio(spec, stack)
+        descriptors = _stdio(spec, stack)
         _enter(spec.cwd)
         stack.callback(os.chdir, "/")
         program = _find(spec)
-        for kind, limits in _limit_before(spec):
-            stack.callback(resource.setrlimit, kind, limits)
+        limits, before = _limits(spec)
+        for kind, limit in before:
+            stack.callback(resource.setrlimit, kind, limit)
+        # Threads share directory, umask and limits; none but the one that starts the process runs meanwhile.
         stack.callback(os.umask, os.umask(spec.umask & 0o777))
-        pid = _start(program, spec, actions)
-    _limit_after(pid, spec)
-    return pid
+        try:
+            if spec.guard is None:
+                started = _start(program, spec, descriptors, limits)
+            else:
+                started = _start_guarded(program, spec, descriptors, limits, spawner)
+        except OSError as error:
+            raise SpawnError(_why(program, spec, error)) from error
+        except ValueError as error:
+            raise SpawnError(f"its words or its environment cannot be handed to a program: {error}") from error
+    _limit_after(started.pid, spec)
+    return started
 
 
-def _start(program: bytes, spec: InstanceSpec, actions: list[tuple[int, int, int]]) -> int:
+def _start(program: bytes, spec: InstanceSpec, descriptors: list[int], limits: Limits) -> Spawned:
+    for kind, limit in limits:
+        resource.setrlimit(kind, limit)
+    pid = os.posix_spawn(
+        program,
+        spec.argv,
+        spec.environment,
+        file_actions=[(os.POSIX_SPAWN_DUP2, descriptor, number) for number, descriptor in enumerate(descriptors)],
+        setsid=True,
+        setsigmask=[],
+        setsigdef=_DEFAULT_SIGNALS,
+    )
+    return Spawned(pid=pid)
+
+
+def _start_guarded(
+    program: bytes, spec: InstanceSpec, descriptors: list[int], limits: Limits, spawner: Spawner
+) -> Spawned:
+    assert spec.guard is not None
+    launch = Launch(program, spec.argv, spec.environment, descriptors, _DEFAULT_SIGNALS)
     try:
-        return os.posix_spawn(
-            program,
-            spec.argv,
-            spec.environment,
-            file_actions=actions,
-            setsid=True,
-            setsigmask=[],
-            setsigdef=_DEFAULT_SIGNALS,
-        )
-    except OSError as error:
-        raise SpawnError(_why(program, spec, error)) from error
-    except ValueError as error:
-        raise SpawnError(f"its words or its environment cannot be handed to a program: {error}") from error
+        error, listener = spawner.start(launch, spec.guard, limits)
+    finally:
+        launch.close()
+    if error:
+        raise OSError(error, os.strerror(error))
+    return Spawned(pid=launch.pid, listener=listener)
 
 
-def _stdio(spec: InstanceSpec, stack: ExitStack) -> list[tuple[int, int, int]]:
+def _stdio(spec: InstanceSpec, stack: ExitStack) -> list[int]:
+    """The descriptors that become 0, 1 and 2."""
     if spec.descriptors is not None:
-        return [(os.POSIX_SPAWN_DUP2, given, number) for number, given in enumerate(spec.descriptors)]
+        return list(spec.descriptors)
     opened: list[int] = []
     paths = (os.devnull.encode(), spec.stdout, spec.stderr)
     for number, path in enumerate(paths):
@@ -84,7 +120,7 @@ def _stdio(spec: InstanceSpec, stack: ExitStack) -> list[tuple[int, int, int]]:
         except (OSError, ValueError) as error:
             raise SpawnError(f"its output file {_show(path)} cannot be opened: {_what(error)}") from error
         stack.callback(os.close, opened[-1])
-    return [(os.POSIX_SPAWN_DUP2, descriptor, number) for number, descriptor in enumerate(opened)]
+    return opened
 
 
 def _enter(directory: bytes) -> None:
@@ -144,22 +180,22 @@ def _why(program: bytes, spec: InstanceSpec, error: OSError) -> str:
             return f"{name} cannot be started: {error.strerror}"
 
 
-def _limit_before(spec: InstanceSpec) -> list[tuple[int, tuple[int, int]]]:
-    """Set this process's own soft limits as the new one is to inherit them; returns what to restore.
+def _limits(spec: InstanceSpec) -> tuple[Limits, Limits]:
+    """This process's own limits as the new one is to inherit them, and those that they replace.
 
     Soft ones only: a command that knows that it needs more may raise them.
     """
     wanted = {resource.RLIMIT_NOFILE: spec.open_files}
     if spec.memory > _HEADROOM:
         wanted[resource.RLIMIT_DATA] = spec.memory
-    before = []
+    limits, before = [], []
     for kind, value in wanted.items():
         soft, hard = resource.getrlimit(kind)
         limit = _at_most(value, hard)
         if value and limit != soft:
-            resource.setrlimit(kind, (limit, hard))
+            limits.append((kind, (limit, hard)))
             before.append((kind, (soft, hard)))
-    return before
+    return limits, before
 
 
 def _limit_after(pid: int, spec: InstanceSpec) -> None:

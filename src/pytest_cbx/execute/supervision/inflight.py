@@ -1,0 +1,167 @@
+"""Which answered calls may still be on their way through the file system.
+
+Between our answer and the kernel's own look at the path there is a moment. Should another thread change in that moment
+what the path leads to, the call would reach a file of which no pre-image was taken. So:
+
+- a *structural* call (it makes, moves, replaces or removes a link or a directory) goes on only when no other call is on its
+  way, and no other call is decoded and answered until it has happened;
+- a call that takes away or replaces a name (unlink, rename, link) does not meet another one on the same path.
+
+Nothing tells that a call has happened. What proves it, for a thread: it made another trapped call; it is gone; it sleeps in
+another call (or in the same with other arguments); it has used more processor time since than the way through a path can
+take. A thread that is ready but has not been given a processor has not done it: its time stands still, so it is waited for.
+Source: proc(5) on `syscall` and `schedstat`.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+
+from pytest_cbx.execute.supervision.deeds import Deed, Trap
+
+DONE_NS = 200_000
+"""Nanoseconds of processor time in which a thread that was answered has surely found its file: it takes 1,000 to 20,000."""
+PATIENCE = 0.05
+"""Seconds after which a call counts as done: then it sleeps in the kernel (as `open` of a slow disk or a pipe does)."""
+STARVED = 1.0
+"""The same for a thread that is ready but gets no processor."""
+_MANY = 64
+"""Entries from which on old ones are looked for."""
+_TAKING = frozenset({Deed.REMOVE, Deed.RENAME, Deed.EXCHANGE})
+
+
+class _Call:
+    """An answered call of one thread."""
+
+    __slots__ = ("at", "made", "other", "path", "since_ns", "structural", "taking")
+
+    def __init__(self, trap: Trap, at: float) -> None:
+        self.path = trap.path
+        self.other = trap.other
+        self.structural = trap.structural
+        self.taking = trap.deed in _TAKING or bool(trap.other)
+        self.at = at
+        self.made = trap.notification
+        self.since_ns = -1
+        """Its thread's processor time when somebody first asked. It may lag behind, which only prolongs the wait."""
+
+    def sleeps(self, where: bytes) -> bool:
+        """Whether a sleeping thread (`where`: its `/proc/TID/syscall`) may still be in this very call."""
+        if self.made is None:
+            return True
+        words = where.split()
+        if int(words[0]) != self.made.number:
+            return False
+        return tuple(int(word, 16) for word in words[1:7]) == self.made.args
+
+
+class InFlight:
+    """The last answered call on a path, of each thread. Call `arrived` for each notification, `note` before each `proceed`."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._calls: dict[int, _Call] = {}
+        self._structural: set[int] = set()
+        self._taking: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def arrived(self, tid: int) -> None:
+        """A thread makes another trapped call, so its last one is over."""
+        if self._calls.pop(tid, None) is not None:
+            self._structural.discard(tid)
+            self._taking.discard(tid)
+
+    def note(self, trap: Trap) -> None:
+        """A call is about to be let go on."""
+        if not trap.path:
+            return
+        tid = trap.pid
+        self._calls.pop(tid, None)  # so that the order is that of time
+        call = self._calls[tid] = _Call(trap, self._clock())
+        if call.structural:
+            self._structural.add(tid)
+        if call.taking:
+            self._taking.add(tid)
+        if len(self._calls) >= _MANY:
+            self._forget_old(call.at)
+
+    def may_proceed(self, trap: Trap) -> bool:
+        """Whether a call that was just decoded may go on. If not, decode it again a little later, and ask again."""
+        if trap.structural:
+            return self.clear_for(trap.pid)
+        if self._structural and not self._all_done(self._structural, trap.pid):
+            return False
+        taking = trap.deed in _TAKING or bool(trap.other)
+        if not taking and not self._taking:
+            return True
+        return self._all_done(
+            [tid for tid in (self._calls if taking else self._taking) if self._meet(tid, trap)], trap.pid
+        )
+
+    def clear_for(self, tid: int) -> bool:
+        """Whether no call of another thread is on its way, so that a structural call of this one may go on."""
+        return self._all_done(self._calls, tid)
+
+    def settled(self) -> bool:
+        """Whether no structural call is on its way."""
+        return self._all_done(self._structural, 0)
+
+    def _meet(self, tid: int, trap: Trap) -> bool:
+        call = self._calls[tid]
+        mine = (trap.path, trap.other) if trap.other else (trap.path,)
+        return call.path in mine or (bool(call.other) and call.other in mine)
+
+    def _all_done(self, tids: dict[int, _Call] | set[int] | list[int], but: int) -> bool:
+        for tid in list(tids):
+            if tid != but:
+                if not self._is_done(tid, self._calls[tid]):
+                    return False
+                self.arrived(tid)
+        return True
+
+    def _is_done(self, tid: int, call: _Call) -> bool:
+        age = self._clock() - call.at
+        if age > STARVED:
+            return True
+        where = _read(tid, b"syscall")
+        if where is None and not os.path.exists(b"/proc/%d" % tid):
+            return True
+        running = where is not None and where.startswith(b"running")
+        if where is not None and not running and not call.sleeps(where):
+            return True
+        used = _used_ns(tid)
+        if call.since_ns < 0:
+            call.since_ns = used
+        if used - call.since_ns >= DONE_NS:
+            return True
+        starving = running and used == call.since_ns > 0
+        return age > PATIENCE and not starving
+
+    def _forget_old(self, now: float) -> None:
+        for tid, call in list(self._calls.items()):
+            if now - call.at <= STARVED:
+                break
+            self.arrived(tid)
+
+
+def _used_ns(tid: int) -> int:
+    """Processor time of a thread as the kernel last counted it (at a tick or a switch); 0 where that is not told."""
+    line = _read(tid, b"schedstat")
+    return int(line.split()[0]) if line else 0
+
+
+def _read(tid: int, name: bytes) -> bytes | None:
+    try:
+        handle = os.open(b"/proc/%d/%s" % (tid, name), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return os.read(handle, 256)
+    except OSError:
+        return None
+    finally:
+        os.close(handle)
