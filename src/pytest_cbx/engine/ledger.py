@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pytest_cbx.engine.framing import Connection
 from pytest_cbx.engine.protocol import CommandSpec, FromClient, JoinSpec, Message
 from pytest_cbx.errors import ProtocolError
 from pytest_cbx.execute.model import Exit
+from pytest_cbx.plan.model import Claim
 from pytest_cbx.schedule.model import ClientId, TaskId
+
+if TYPE_CHECKING:
+    from pytest_cbx.engine.keeper import Settlement
 
 
 @dataclass(slots=True)
@@ -32,7 +37,22 @@ class Command:
     waited_for: dict[str, None] = field(default_factory=dict)
     exit: Exit | None = None
     failure: str = ""
-    """Why it could not be started."""
+    """Why it could not be started, or not go on."""
+    pid: int = 0
+    """Of the leader of its last instance."""
+    claims: list[Claim] = field(default_factory=list)
+    """What it holds from its start: what was predicted, and what it was seen to need."""
+    learned: list[Claim] = field(default_factory=list)
+    """What it was seen to need, as of now for its next start."""
+    restart: str = ""
+    """Why it is being stopped, rolled back and started again; empty: it is not."""
+    restarts: int = 0
+    surprises: list[str] = field(default_factory=list)
+    """What a command that was thought to change nothing tried to change."""
+    rewind: dict[bytes | int, int] = field(default_factory=dict)
+    """Sizes of its output files and position of its input when its last attempt began."""
+    settlement: Settlement | None = None
+    """What became of the changes of its last attempt."""
     ended: float = 0.0
     """Clock of the loop when it was over; 0 before."""
 

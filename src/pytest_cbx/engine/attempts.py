@@ -1,0 +1,342 @@
+"""Attempts of commands: instances are started, watched, restarted, and what they changed is kept or undone.
+
+Does what the scheduler decides, and is the guard's arbiter: trapped calls become events for the scheduler here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import time
+from collections.abc import Callable, Mapping
+
+from pytest_cbx import events
+from pytest_cbx.engine.claiming import changing
+from pytest_cbx.engine.coverage import shown
+from pytest_cbx.engine.herald import Herald
+from pytest_cbx.engine.keeper import Keeper, Settlement
+from pytest_cbx.engine.ledger import Command, Session
+from pytest_cbx.engine.protocol import CommandSpec, Settle, Started
+from pytest_cbx.engine.translate import instance_of
+from pytest_cbx.engine.watched import Watched
+from pytest_cbx.errors import InternalError, SpawnError
+from pytest_cbx.execute import processes
+from pytest_cbx.execute.executor import Executor
+from pytest_cbx.execute.model import Cause, Exit
+from pytest_cbx.execute.supervision.deeds import Deed, Trap
+from pytest_cbx.plan.model import Claim
+from pytest_cbx.schedule.model import ClientId, Ended, Event, Reach, Restart, Start, TaskId
+from pytest_cbx.schedule.scheduler import Scheduler
+from pytest_cbx.tier import Tier
+from pytest_cbx.transaction.transaction import Transaction
+
+_ANCESTORS_MAX = 64
+
+
+class Attempts:
+    """All instances of all commands of one engine."""
+
+    def __init__(
+        self,
+        *,
+        token: str,
+        workspace: bytes,
+        executor: Executor,
+        scheduler: Scheduler,
+        settle: Settle,
+        herald: Herald,
+        commands: Mapping[TaskId, Command],
+        sessions: Mapping[ClientId, Session],
+        feed: Callable[[Event], None],
+    ) -> None:
+        self._token = token
+        self._workspace = workspace
+        self._executor = executor
+        self._scheduler = scheduler
+        self._settle = settle
+        self._herald = herald
+        self._commands = commands
+        self._sessions = sessions
+        self._feed = feed
+        self._running: dict[str, int] = {}
+        self._leaders: dict[int, TaskId] = {}
+        self._held: dict[TaskId, Exit] = {}
+        """Ended, but something nested in them has not: their transactions contain it."""
+        self.keeper = Keeper(token=token, workspace=workspace, settle=settle, executor=executor, arbiter=self)
+
+    # --- starting ----------------------------------------------------------------------------------------
+
+    def start(self, decision: Start) -> Event | None:
+        """Start an instance; the event that follows when that is impossible."""
+        command = self._commands[decision.task]
+        session = self._sessions.get(command.client)
+        spec = command.spec
+        if session is None or not isinstance(spec, CommandSpec):
+            raise InternalError(f"task {decision.task} cannot be started: its client is gone or it is a join")
+        command.attempts, command.slot, command.restarts = decision.attempt, decision.slot, decision.restarts
+        command.started_at = time.time()
+        command.exit = command.settlement = None
+        command.restart = ""
+        marker = f"{self._token}.{command.id}"
+        try:
+            guard, variables = self.keeper.confine(command, spec)
+            instance = instance_of(command, spec, session, marker, self._settle, guard=guard, variables=variables)
+            command.rewind = _places(command, spec)
+            pid = self._executor.start(command.id, instance)
+        except SpawnError as error:
+            self.keeper.not_started(command)
+            command.failure = str(error)
+            self._herald.ended(command, "failed")
+            return Ended(task=command.id, passed=False, retryable=False, rolled_back=True, written=())
+        self._leaders[pid] = command.id
+        command.pid = pid
+        tier = spec.tier.value
+        command.running = True
+        self._running[tier] = self._running.get(tier, 0) + 1
+        session.post(
+            Started(
+                id=spec.id,
+                pid=pid,
+                start_ticks=self._executor.start_ticks(command.id),
+                slot=command.slot,
+                attempt=command.attempts,
+                at=command.started_at,
+            )
+        )
+        self._herald.started(session, command, pid, dict(self._running))
+        self.keeper.started(command, spec, session.parent)
+        return None
+
+    # --- ending ------------------------------------------------------------------------------------------
+
+    def exited(self, done: Exit) -> None:
+        """An instance has ended, with all of its processes."""
+        command = self._commands[TaskId(done.key)]
+        spec = command.spec
+        assert isinstance(spec, CommandSpec)
+        command.exit = done
+        command.running = False
+        self._leaders.pop(command.pid, None)
+        self._running[spec.tier.value] -= 1
+        nested = self.keeper.children(command.id)
+        if nested:
+            # Its transaction contains theirs.
+            self._held[command.id] = done
+            for child in nested:
+                self._executor.stop(child, f"{spec.name}, which it was nested in, has ended", grace=0)
+            return
+        self._conclude(command, spec, done)
+        for task in [task for task in self._held if not self.keeper.children(task)]:
+            outer = self._commands[task]
+            assert isinstance(outer.spec, CommandSpec)
+            self._conclude(outer, outer.spec, self._held.pop(task))
+
+    def _conclude(self, command: Command, spec: CommandSpec, done: Exit) -> None:
+        restart = command.restart
+        settlement = command.settlement = self.keeper.ended(command, spec, done, again=bool(restart))
+        self._tell_transaction(command, settlement)
+        if settlement.failure:
+            command.failure = settlement.failure
+        if restart:
+            self._rewind(command)
+            self._herald.ended(command, "restarted")
+            self._herald.tell(
+                events.CommandRestarted,
+                command=command.id,
+                attempt=command.attempts,
+                reason=restart,
+                claims=[str(claim) for claim in command.learned],
+            )
+            claims, command.learned = tuple(command.learned), []
+            command.claims += claims
+            tier = max(spec.tier, Tier.CONDITIONAL_PARALLEL) if command.surprises else None
+            again = Ended(
+                task=command.id, passed=False, restarted=True, rolled_back=True, written=settlement.written,
+                claims=claims, tier=tier,
+            )  # fmt: skip
+            self._feed(again)
+            return
+        passed = done.cause is Cause.EXIT and done.exit_code == 0 and not command.failure
+        self._herald.ended(command, "passed" if passed else "failed")
+        self._feed(
+            Ended(
+                task=command.id,
+                passed=passed,
+                retryable=done.cause is not Cause.CANCELLED,
+                rolled_back=settlement.rolled_back,
+                written=settlement.written,
+            )
+        )
+
+    def restart(self, decision: Restart) -> Event | None:
+        """Stop an instance, undo what it changed, and start it again."""
+        command = self._commands[decision.task]
+        command.learned += [claim for claim in decision.claims if claim not in command.learned]
+        watched = self.keeper.watched(command.id)
+        if watched is not None:
+            watched.waiting.clear()
+        if not command.running:
+            # It had ended and waited for those before it.
+            left = self.keeper.undo(command.id)
+            self._rewind(command)
+            self._tell_undone(command, left)
+            claims, command.learned = tuple(command.learned), []
+            command.claims += claims
+            return Ended(task=command.id, passed=False, restarted=True, rolled_back=True, claims=claims)
+        if not _can_rewind(command):
+            command.failure = (
+                f"{decision.reason}, and it cannot be started again, as what it read from its standard input is gone: "
+                "run it again, or give it a file to read from"
+            )
+        else:
+            command.restart = decision.reason
+        self._executor.stop(command.id, decision.reason, grace=0)
+        return None
+
+    def stop(self, task: TaskId, reason: str) -> Event | None:
+        """Stop an instance, or take back one that has ended and was not committed yet."""
+        command = self._commands[task]
+        command.restart = ""
+        if not command.running and task not in self._held:
+            self._tell_undone(command, self.keeper.undo(task))
+            return Ended(task=task, passed=False, rolled_back=True)
+        self._executor.stop(task, reason)
+        return None
+
+    def commit(self, task: TaskId) -> None:
+        """What it changed stays."""
+        self.keeper.commit(task)
+
+    def _rewind(self, command: Command) -> None:
+        """Take back what an attempt wrote into its output files, and read its input again."""
+        spec = command.spec
+        assert isinstance(spec, CommandSpec)
+        for path, size in command.rewind.items():
+            if isinstance(path, int):
+                with contextlib.suppress(OSError):
+                    os.lseek(path, size, os.SEEK_SET)
+            else:
+                with contextlib.suppress(OSError):
+                    os.truncate(path, size)
+
+    def _tell_transaction(self, command: Command, settlement: Settlement) -> None:
+        changes = settlement.changes
+        if changes is None or not (changes.created or changes.modified or changes.deleted or settlement.rolled_back):
+            return
+        action = "incomplete" if settlement.incomplete else "rolled-back" if settlement.rolled_back else "committed"
+        self._herald.tell(
+            events.TransactionEnded,
+            command=command.id,
+            action=action,
+            created=len(changes.created),
+            modified=len(changes.modified),
+            deleted=len(changes.deleted),
+            preimage_bytes=settlement.preimage_bytes,
+            seconds=settlement.seconds,
+        )
+
+    def _tell_undone(self, command: Command, left: tuple[str, ...]) -> None:
+        if command.settlement is not None:
+            command.settlement = command.settlement.undone(left)
+            self._tell_transaction(command, command.settlement)
+
+    # --- the guard's arbiter -----------------------------------------------------------------------------
+
+    def alone(self, task: TaskId) -> bool:
+        """Whether no other command runs that is not of its family."""
+        return self._scheduler.alone(task)
+
+    def reach(self, watched: Watched, claims: tuple[Claim, ...], number: int) -> None:
+        """A running command needs claims."""
+        self._feed(Reach(task=watched.task, claims=claims, number=number))
+
+    def begin(self, watched: Watched) -> Transaction:
+        """Begin the transaction of an attempt."""
+        return self.keeper.begin(watched)
+
+    def surprised(self, leader: int, trap: Trap) -> None:
+        """A SAFE command tries to change something: stop it, and start it again under its true tier."""
+        task = self._leaders.get(leader)
+        if task is None:
+            return
+        command = self._commands[task]
+        spec = command.spec
+        assert isinstance(spec, CommandSpec)
+        if command.restart or not command.running:
+            return
+        what = shown(trap.path, self._workspace) if trap.path else f"process {trap.target}"
+        command.surprises.append(f"{_VERBS.get(trap.deed, 'touched')} {what}, which its text does not tell")
+        if trap.path and not trap.outside:
+            command.learned.append(changing(trap, trap.path, self._workspace))
+        command.restart = f"it is not {spec.tier.value}: {command.surprises[-1]}"
+        self._herald.tell(events.CommandSurprised, command=command.id, path=what, call=trap.call)
+        self._executor.stop(command.id, command.restart, grace=0)
+
+    def refused(self, watched: Watched, trap: Trap, target: str) -> None:
+        """A signal to a foreign process was refused."""
+        self._herald.tell(
+            events.SignalRefused, command=watched.task, pid=abs(trap.target), signal=trap.number, target=target
+        )
+
+    def fail(self, watched: Watched, reason: str) -> None:
+        """An attempt cannot go on."""
+        watched.failure = watched.failure or reason
+        self._executor.stop(watched.task, reason, grace=0)
+
+    def leader_of(self, pid: int) -> int:
+        """The pid of the leader of the instance that a process belongs to; 0: of none."""
+        with contextlib.suppress(OSError):
+            session = os.getsid(pid)
+            if session in self._leaders:
+                return session
+        mine = f"{self._token}."
+        for mark in processes.marks_of(pid):
+            number = mark[len(mine) :] if mark.startswith(mine) else ""
+            if number.isdecimal() and (command := self._commands.get(TaskId(int(number)))) and command.running:
+                return command.pid
+        return self._leader_above(pid)
+
+    def _leader_above(self, pid: int) -> int:
+        """By descent: its environment is its own to change."""
+        for _ in range(_ANCESTORS_MAX):
+            found = processes.stat_of(pid)
+            if found is None or found.parent <= 1:
+                return 0
+            pid = found.parent
+            if pid in self._leaders:
+                return pid
+        return 0
+
+
+_VERBS = {
+    Deed.WRITE: "writes",
+    Deed.CREATE: "makes",
+    Deed.REMOVE: "removes",
+    Deed.RENAME: "moves",
+    Deed.EXCHANGE: "moves",
+    Deed.METADATA: "changes",
+    Deed.SIGNAL: "signals",
+}
+
+
+def _places(command: Command, spec: CommandSpec) -> dict[bytes | int, int]:
+    """Where the output files of an attempt end when it begins, and where in its input it stands."""
+    places: dict[bytes | int, int] = {}
+    for path in {spec.stdout, spec.stderr} - {b""}:
+        try:
+            places[path] = os.stat(path).st_size
+        except OSError:
+            places[path] = 0
+    if command.descriptors is not None:
+        with contextlib.suppress(OSError):
+            places[command.descriptors[0]] = os.lseek(command.descriptors[0], 0, os.SEEK_CUR)
+    return places
+
+
+def _can_rewind(command: Command) -> bool:
+    """Whether what an attempt may have read can be read again."""
+    if command.descriptors is None:
+        return True
+    mode = os.fstat(command.descriptors[0]).st_mode
+    return not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode))

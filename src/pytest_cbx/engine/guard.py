@@ -1,0 +1,465 @@
+"""Answers trapped calls: a lock first, then the pre-image, then the call may proceed.
+
+A caller that is not answered stays suspended, which costs nobody anything but its own time. So whatever takes long here
+(a lock that another command holds, a large copy, a race that must not be run) is put aside and answered later.
+
+The loop of the engine is in `wait`: trapped calls are served there one after the other, without a look at anything
+else, until something else happens.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import selectors
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from pytest_cbx.engine.claiming import changing, reading
+from pytest_cbx.engine.watched import Watched
+from pytest_cbx.errors import JournalError, PreimageLimit
+from pytest_cbx.execute import processes
+from pytest_cbx.execute.kernel.seccomp import Listener, Notification
+from pytest_cbx.execute.supervision.decode import Decoder
+from pytest_cbx.execute.supervision.deeds import Deed, Trap
+from pytest_cbx.execute.supervision.inflight import InFlight
+from pytest_cbx.plan.model import Claim, Domain, Mode
+from pytest_cbx.schedule.model import TaskId
+from pytest_cbx.transaction.keeping import Preparation
+from pytest_cbx.transaction.transaction import Transaction
+
+LARGE = 8 * 1024 * 1024
+"""Bytes; a larger pre-image is copied by a thread, while the loop goes on."""
+RETRY = 0.0005
+"""Seconds until a call that could run a race is looked at again."""
+_CHANGING = frozenset({Deed.WRITE, Deed.CREATE, Deed.REMOVE, Deed.RENAME, Deed.EXCHANGE, Deed.METADATA})
+_READING = frozenset({Deed.READ, Deed.LIST})
+_MODES = {
+    Deed.WRITE: "write",
+    Deed.METADATA: "write",
+    Deed.CREATE: "create",
+    Deed.REMOVE: "delete",
+    Deed.RENAME: "delete",
+    Deed.EXCHANGE: "write",
+    Deed.READ: "read",
+    Deed.LIST: "read",
+}
+
+
+class Arbiter(Protocol):
+    """Who decides on claims, and is told what turns up."""
+
+    def alone(self, task: TaskId) -> bool:
+        """Whether no other command runs that is not of its family."""
+
+    def reach(self, watched: Watched, claims: tuple[Claim, ...], number: int) -> None:
+        """A running command needs claims; `Guard.granted` is called when it has them, perhaps at once."""
+
+    def begin(self, watched: Watched) -> Transaction:
+        """Begin the transaction of an attempt. Raises `JournalError`."""
+
+    def surprised(self, leader: int, trap: Trap) -> None:
+        """A SAFE command tries to change something. It stays suspended."""
+
+    def refused(self, watched: Watched, trap: Trap, target: str) -> None:
+        """A signal to a foreign process was refused."""
+
+    def fail(self, watched: Watched, reason: str) -> None:
+        """An attempt cannot go on; what it did is to be undone."""
+
+    def leader_of(self, pid: int) -> int:
+        """The pid of the leader of the instance that a process belongs to; 0: of none."""
+
+
+class Guard:
+    """All listeners of one engine."""
+
+    def __init__(
+        self,
+        arbiter: Arbiter,
+        decoder: Decoder,
+        *,
+        workspace: bytes,
+        home: Callable[[], bytes],
+        safe_folder: bytes,
+        private: bytes,
+    ) -> None:
+        self._arbiter = arbiter
+        self._decoder = decoder
+        self._workspace = workspace
+        self._home = home
+        self._safe_folder = safe_folder + b"/"
+        self._private = private + b"/"
+        self._inflight = InFlight()
+        self._epoll = select.epoll()
+        self._watched: dict[int, Watched] = {}
+        self._safe: Listener | None = None
+        self._numbers = 0
+        self._later: deque[tuple[Watched, Notification]] = deque()
+        """Calls that could run a race now."""
+        self._starved: deque[tuple[Watched, Notification]] = deque()
+        """Calls whose pre-image waits for the room that other transactions take."""
+        self._copied: deque[tuple[Watched, Trap, Preparation, OSError | None]] = deque()
+        self._copying = 0
+        self._bell, self._rope = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._epoll.register(self._bell, select.EPOLLIN)
+        self.stirred = False
+        """Something was decided that the rest of the engine's loop has to act on."""
+
+    # --- the loop ----------------------------------------------------------------------------------------
+
+    def wait(self, selector: selectors.BaseSelector, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Like `selector.select(timeout)`, and answer trapped calls meanwhile."""
+        if not self._watched and self._safe is None:
+            return selector.select(timeout)
+        outer = selector.fileno()  # type: ignore[attr-defined]
+        self._epoll.register(outer, select.EPOLLIN)
+        try:
+            return self._wait(selector, outer, timeout)
+        finally:
+            self._epoll.unregister(outer)
+
+    def _wait(
+        self, selector: selectors.BaseSelector, outer: int, timeout: float | None
+    ) -> list[tuple[selectors.SelectorKey, int]]:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        poll = self._epoll.poll
+        watched = self._watched
+        while True:
+            left = -1.0 if deadline is None else max(0.0, deadline - time.monotonic())
+            if self._later:
+                left = RETRY if left < 0 else min(left, RETRY)
+            other = False
+            for descriptor, events in poll(left):
+                one = watched.get(descriptor)
+                if one is not None:
+                    if events & select.EPOLLIN:
+                        self._serve(one)
+                    else:
+                        self._epoll.unregister(descriptor)
+                        del watched[descriptor]
+                elif descriptor == outer:
+                    other = True
+                elif descriptor == self._bell:
+                    self._take_copies()
+                elif self._safe is not None and descriptor == self._safe.fileno():
+                    self._serve_safe(self._safe)
+            if self._later:
+                self._try_again()
+            if other:
+                return selector.select(0)
+            if self.stirred or (deadline is not None and time.monotonic() >= deadline):
+                self.stirred = False
+                return []
+
+    # --- coming and going --------------------------------------------------------------------------------
+
+    def watch(self, watched: Watched) -> None:
+        """Answer the calls of an attempt from now on."""
+        self._watched[watched.listener.fileno()] = watched
+        self._epoll.register(watched.listener.fileno(), select.EPOLLIN)
+
+    def watch_safe(self, listener: Listener) -> None:
+        """Answer the calls of SAFE commands, which share one listener."""
+        if self._safe is None:
+            self._safe = listener
+            self._epoll.register(listener.fileno(), select.EPOLLIN)
+
+    def forget(self, watched: Watched) -> None:
+        """An attempt has ended: nothing of it runs any more."""
+        watched.ended = True
+        watched.waiting.clear()
+        descriptor = watched.listener.fileno()
+        if self._watched.pop(descriptor, None) is not None:
+            self._epoll.unregister(descriptor)
+        watched.listener.close()
+
+    def room(self) -> None:
+        """A transaction has ended: its pre-images take no room any more."""
+        starved, self._starved = self._starved, deque()
+        for watched, notification in starved:
+            if not watched.ended:
+                self._answer(watched, notification)
+
+    def close(self) -> None:
+        """Give everything back. Nothing may run any more."""
+        for watched in list(self._watched.values()):
+            self.forget(watched)
+        self._epoll.close()
+        os.close(self._bell)
+        os.close(self._rope)
+
+    def granted(self, watched: Watched, number: int) -> None:
+        """A caller has the claims that it waited for."""
+        found = watched.waiting.pop(number, None)
+        if found is None or watched.ended:
+            return
+        trap, paths = found
+        self._cover(watched, trap, paths)
+        self._answer(watched, _made(trap))
+
+    # --- one call ----------------------------------------------------------------------------------------
+
+    def _serve(self, watched: Watched) -> None:
+        notification = watched.listener.receive()
+        if notification is None:
+            return
+        self._inflight.arrived(notification.pid)
+        self._answer(watched, notification)
+
+    def _answer(self, watched: Watched, notification: Notification) -> None:
+        """Answer a call, or put it aside. After a wait it comes here again: what its paths lead to may have changed."""
+        trap = self._decoder.decode(watched.listener, notification)
+        if trap is None:
+            return
+        deed = trap.deed
+        if deed in _CHANGING:
+            self._change(watched, trap)
+        elif deed is Deed.NONE:
+            self._harmless(watched.listener, trap)
+        elif deed in _READING:
+            self._read(watched, trap)
+        else:
+            self._other(watched, trap)
+
+    @staticmethod
+    def _harmless(listener: Listener, trap: Trap) -> None:
+        if trap.error:
+            listener.refuse(trap.id, trap.error)
+        else:
+            listener.proceed(trap.id)
+
+    def _change(self, watched: Watched, trap: Trap) -> None:
+        path = trap.path
+        if not self._inflight.may_proceed(trap):
+            self._later.append((watched, _made(trap)))
+            return
+        if trap.outside:
+            if not path.startswith(self._private):
+                watched.note_outside(path)
+            self._inflight.note(trap)
+            watched.listener.proceed(trap.id)
+            return
+        if self._is_ours(watched, trap):
+            return
+        writes = watched.writes
+        # A link's other path is the file that gets one more name.
+        missing: tuple[bytes, ...] = () if path in writes else (path,)
+        if trap.other and trap.deed is not Deed.CREATE and trap.other not in writes:
+            missing += (trap.other,)
+        if missing:
+            for one in missing:
+                watched.note_beyond(one, _MODES[trap.deed])
+            if not self._acquire(watched, trap, missing):
+                return
+        self._record(watched, trap)
+
+    def _read(self, watched: Watched, trap: Trap) -> None:
+        reads = watched.reads
+        if reads is not None and not trap.outside:
+            key = trap.path + b"/" if trap.deed is Deed.LIST else trap.path
+            if key not in reads and trap.path not in watched.writes:
+                watched.note_beyond(trap.path, "read")
+                if not self._acquire(watched, trap, (trap.path,)):
+                    return
+        watched.listener.proceed(trap.id)
+
+    def _acquire(self, watched: Watched, trap: Trap, paths: tuple[bytes, ...]) -> bool:
+        """Get the claims for these paths. False: the caller waits until `granted`."""
+        if trap.deed in _READING:
+            claims = tuple(reading(path, trap.deed, self._workspace) for path in paths)
+        else:
+            claims = tuple(changing(trap, path, self._workspace) for path in paths)
+        return self._claim(watched, trap, paths, claims)
+
+    def _claim(self, watched: Watched, trap: Trap, paths: tuple[bytes, ...], claims: tuple[Claim, ...]) -> bool:
+        if self._arbiter.alone(watched.task):
+            watched.untold += claims
+            self._cover(watched, trap, paths)
+            return True
+        self._numbers += 1
+        watched.waiting[self._numbers] = (trap, paths)
+        self.stirred = True
+        self._arbiter.reach(watched, claims, self._numbers)
+        return False
+
+    @staticmethod
+    def _cover(watched: Watched, trap: Trap, paths: tuple[bytes, ...]) -> None:
+        for path in paths:
+            if trap.deed in _READING and watched.reads is not None:
+                watched.reads.grant(path + b"/" if trap.deed is Deed.LIST else path)
+            elif trap.tree:
+                watched.writes.grant_tree(path)
+            else:
+                watched.writes.grant(path)
+
+    def _try_again(self) -> None:
+        later, self._later = self._later, deque()
+        for watched, notification in later:
+            if not watched.ended:
+                self._answer(watched, notification)
+
+    def _record(self, watched: Watched, trap: Trap) -> None:
+        """Take the pre-image; then the call may happen."""
+        try:
+            transaction = watched.transaction or self._arbiter.begin(watched)
+            match trap.deed:
+                case Deed.WRITE:
+                    if transaction.copy_cost(trap.path) > LARGE:
+                        self._copy(watched, trap, transaction)
+                        return
+                    transaction.write(trap.path)
+                case Deed.CREATE:
+                    transaction.create(trap.path)
+                case Deed.REMOVE:
+                    transaction.remove(trap.path)
+                case Deed.RENAME | Deed.EXCHANGE:
+                    transaction.rename(trap.path, trap.other, exchange=trap.deed is Deed.EXCHANGE)
+                case _:
+                    transaction.metadata(trap.path)
+        except PreimageLimit as error:
+            self._no_room(watched, trap, error)
+            return
+        except (JournalError, OSError) as error:
+            self._arbiter.fail(watched, str(error))
+            return
+        self._inflight.note(trap)
+        watched.listener.proceed(trap.id)
+
+    # --- what takes long ---------------------------------------------------------------------------------
+
+    def _copy(self, watched: Watched, trap: Trap, transaction: Transaction) -> None:
+        preparation = transaction.prepare_write(trap.path)
+        if preparation is None:
+            self._inflight.note(trap)
+            watched.listener.proceed(trap.id)
+            return
+
+        def work(preparation: Preparation = preparation) -> None:
+            error = None
+            try:
+                preparation.copy()
+            except OSError as failed:
+                error = failed
+            self._copied.append((watched, trap, preparation, error))
+            os.write(self._rope, b"!")
+
+        self._copying += 1
+        threading.Thread(target=work, daemon=True).start()
+
+    def _take_copies(self) -> None:
+        os.read(self._bell, 4096)
+        while self._copied:
+            watched, trap, preparation, error = self._copied.popleft()
+            self._copying -= 1
+            if watched.transaction is None:
+                continue
+            if watched.ended or error is not None:
+                watched.transaction.abandon_write(preparation)
+                if error is not None and not watched.ended:
+                    self._arbiter.fail(watched, f"the pre-image of {os.fsdecode(trap.path)} cannot be kept: {error}")
+                continue
+            try:
+                watched.transaction.finish_write(preparation)
+            except (JournalError, OSError) as failed:
+                self._arbiter.fail(watched, str(failed))
+                continue
+            self._inflight.note(trap)
+            watched.listener.proceed(trap.id)
+
+    def _no_room(self, watched: Watched, trap: Trap, error: PreimageLimit) -> None:
+        """Others may end and give room; who is alone with its wish cannot have it."""
+        lineage = set(watched.lineage())
+        if any(one not in lineage and one.transaction is not None for one in self._watched.values()):
+            self._starved.append((watched, _made(trap)))
+        else:
+            self._arbiter.fail(watched, str(error))
+
+    # --- other calls -------------------------------------------------------------------------------------
+
+    def _is_ours(self, watched: Watched, trap: Trap) -> bool:
+        """The journal may lie in the work tree. Whoever clears the tree away is told that it has, and we do it at the end."""
+        home = self._home()
+        if not home:
+            return False
+        below = home + b"/"
+        if not any(path == home or path.startswith(below) for path in (trap.path, trap.other)):
+            return False
+        if trap.deed is Deed.REMOVE:
+            watched.listener.answer(trap.id, 0)
+        else:
+            watched.listener.refuse(trap.id, errno.EPERM)
+        return True
+
+    def _other(self, watched: Watched, trap: Trap) -> None:
+        match trap.deed:
+            case Deed.SIGNAL:
+                self._signal(watched, trap)
+            case Deed.BIND:
+                self._bind(watched, trap)
+            case Deed.FOREIGN:
+                watched.note_refused(
+                    "a system call of another architecture (a 32-bit or x32 program), which cannot be supervised"
+                )
+                watched.listener.refuse(trap.id, errno.ENOSYS)
+            case _:
+                who = processes.describe(trap.pid)
+                watched.note_refused(f"{trap.call} of {who}, whose memory cannot be read")
+                watched.listener.refuse(trap.id, errno.EACCES)
+
+    def _bind(self, watched: Watched, trap: Trap) -> None:
+        """A port that was not predicted is claimed like a path: whoever else has it is waited for."""
+        key = b"\0port:%d" % trap.number
+        claim = Claim(domain=Domain.PORT, mode=Mode.WRITE, target=str(trap.number))
+        if key in watched.writes or claim in watched.ports or self._claim(watched, trap, (key,), (claim,)):
+            watched.listener.proceed(trap.id)
+
+    def _signal(self, watched: Watched, trap: Trap) -> None:
+        leader = self._arbiter.leader_of(trap.pid)
+        if trap.number == 0 or self._may_signal(leader, trap.target):
+            watched.listener.proceed(trap.id)
+            return
+        who = "every process" if trap.target == -1 else processes.describe(abs(trap.target))
+        watched.note_refused(f"signal {trap.number} to {who}: not a process of this command")
+        self._arbiter.refused(watched, trap, who)
+        watched.listener.refuse(trap.id, errno.EPERM)
+
+    def _may_signal(self, leader: int, target: int) -> bool:
+        if target == 0:
+            return True
+        if target == -1:
+            return False
+        pid = abs(target)
+        if target < 0 and processes.stat_of(pid) is None:
+            # A group whose leader has gone: any member tells whose it is.
+            members = [stat.pid for stat in processes.all_processes() if stat.group == pid]
+            return all(self._arbiter.leader_of(member) == leader for member in members)
+        return processes.stat_of(pid) is None or self._arbiter.leader_of(pid) == leader
+
+    def _serve_safe(self, listener: Listener) -> None:
+        notification = listener.receive()
+        if notification is None:
+            return
+        trap = self._decoder.decode(listener, notification)
+        if trap is None:
+            return
+        if trap.deed is Deed.NONE or trap.deed in _READING:
+            self._harmless(listener, trap)
+        elif (trap.deed in _CHANGING and trap.path.startswith(self._safe_folder)) or (
+            trap.deed is Deed.SIGNAL
+            and (trap.number == 0 or self._may_signal(self._arbiter.leader_of(trap.pid), trap.target))
+        ):
+            listener.proceed(trap.id)
+        else:
+            # It stays suspended; what it tried is done under its true tier.
+            self.stirred = True
+            self._arbiter.surprised(self._arbiter.leader_of(trap.pid), trap)
+
+
+def _made(trap: Trap) -> Notification:
+    assert trap.notification is not None
+    return trap.notification

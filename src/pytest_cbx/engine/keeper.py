@@ -1,0 +1,344 @@
+"""The transactions of one engine: which attempt runs at which rung, and what becomes of its changes at its end."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_cbx.config.model import Rollback
+from pytest_cbx.engine.claiming import changed
+from pytest_cbx.engine.coverage import Coverage
+from pytest_cbx.engine.guard import Arbiter, Guard
+from pytest_cbx.engine.ledger import Command
+from pytest_cbx.engine.protocol import CHANGES_MAX, OBSERVATIONS_MAX, ChangeList, CommandSpec, Observation, Settle
+from pytest_cbx.engine.temporary import VARIABLES, TemporaryFolders
+from pytest_cbx.engine.watched import Watched
+from pytest_cbx.execute.executor import Executor
+from pytest_cbx.execute.ladder import Reached, probe
+from pytest_cbx.execute.model import Cause, Exit, GuardKind
+from pytest_cbx.execute.model import Guard as GuardSpec
+from pytest_cbx.execute.supervision.decode import Decoder
+from pytest_cbx.plan.model import Claim, Domain
+from pytest_cbx.schedule.model import TaskId
+from pytest_cbx.tier import Tier
+from pytest_cbx.transaction.diff import unified_diff
+from pytest_cbx.transaction.home import EngineFolder, find_home
+from pytest_cbx.transaction.model import Budget, Changes
+from pytest_cbx.transaction.policy import Ended, undo
+from pytest_cbx.transaction.transaction import Transaction
+
+_FREE_RESERVE = 64 * 1024 * 1024
+"""Bytes that pre-images leave free on the disk."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What became of the changes of one attempt."""
+
+    changes: ChangeList | None = None
+    rolled_back: bool = False
+    incomplete: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    observed: tuple[Observation, ...] = ()
+    outside: tuple[bytes, ...] = ()
+    diff: str = ""
+    failure: str = ""
+    """Why the engine ended it."""
+    written: tuple[Claim, ...] | None = None
+    """What it changed, as claims; None: not observed."""
+    preimage_bytes: int = 0
+    seconds: float = 0.0
+
+    def undone(self, incomplete: tuple[str, ...]) -> Settlement:
+        """The same, after what was kept so far has been undone, too."""
+        return dataclasses.replace(self, rolled_back=True, incomplete=incomplete)
+
+
+@dataclass(slots=True)
+class _Attempt:
+    safe: bool
+    watched: Watched | None = None
+    children: set[TaskId] = field(default_factory=set)
+    touched: set[bytes] = field(default_factory=set)
+    """What others touched that ran at the same time and have ended."""
+
+
+class Keeper:
+    """Made when the first client has said how the engine is to be set up."""
+
+    def __init__(self, *, token: str, workspace: bytes, settle: Settle, executor: Executor, arbiter: Arbiter) -> None:
+        self._token = token
+        self._workspace = workspace
+        self._settle = settle
+        self._executor = executor
+        self._arbiter = arbiter
+        self.reached: Reached = probe()
+        self._roots = (workspace, *(os.path.realpath(root) for root in settle.roots))
+        self._budget = Budget(settle.preimage_limit, free_reserve=_FREE_RESERVE)
+        self._folder: EngineFolder | None = None
+        self._temporary = TemporaryFolders(token)
+        self._attempts: dict[TaskId, _Attempt] = {}
+        self.guard: Guard | None = None
+
+    # --- before ------------------------------------------------------------------------------------------
+
+    def confine(self, command: Command, spec: CommandSpec) -> tuple[GuardSpec | None, Mapping[bytes, bytes]]:
+        """At which rung the next attempt runs, and the variables that it gets.
+
+        Output that was handed over cannot be taken back, so such a command is never started again for a surprise:
+        it is supervised from the start.
+        """
+        if spec.isolation == "off" or spec.privileged or self.reached.level == "off":
+            return None, {}
+        serializable = spec.isolation == "serializable"
+        safe = (
+            spec.tier is Tier.SAFE_PARALLEL and not command.descriptors and not command.surprises and not serializable
+        )
+        self._attempts[command.id] = _Attempt(safe=safe)
+        folder = self._temporary.take(command.id, safe=safe)
+        variables = dict.fromkeys(VARIABLES, folder)
+        if safe:
+            return GuardSpec(kind=GuardKind.SAFE, writable=(self._temporary.safe,)), variables
+        return GuardSpec(kind=GuardKind.SUPERVISED, reads=serializable), variables
+
+    def started(self, command: Command, spec: CommandSpec, parent: TaskId | None) -> None:
+        """Its instance runs: answer its calls."""
+        attempt = self._attempts.get(command.id)
+        if attempt is None:
+            return
+        guard = self._guard()
+        if attempt.safe:
+            listener = self._executor.safe_listener
+            if listener is not None:
+                guard.watch_safe(listener)
+            return
+        listener = self._executor.listener(command.id)
+        if listener is None:
+            return
+        above = self._attempts.get(parent) if parent is not None else None
+        attempt.watched = Watched(
+            task=command.id,
+            label=spec.name,
+            listener=listener,
+            writes=Coverage(command.claims, self._workspace),
+            reads=Coverage(command.claims, self._workspace, writing=False)
+            if spec.isolation == "serializable"
+            else None,
+            ports=frozenset(claim for claim in command.claims if claim.domain is Domain.PORT),
+            parent=above.watched if above is not None else None,
+        )
+        if above is not None:
+            above.children.add(command.id)
+        guard.watch(attempt.watched)
+
+    def not_started(self, command: Command) -> None:
+        """Its instance could not be started."""
+        self._attempts.pop(command.id, None)
+        self._temporary.give_back(command.id)
+
+    def begin(self, watched: Watched) -> Transaction:
+        """Begin the transaction of an attempt, inside that of the command it is nested in.
+
+        Raises:
+            JournalError: there is no place for a journal.
+        """
+        above = watched.parent
+        if above is not None:
+            watched.transaction = (above.transaction or self.begin(above)).nested()
+        else:
+            if self._folder is None:
+                self._folder = find_home(self._workspace, os.environb).open_engine(self._token)
+            watched.transaction = self._folder.begin(
+                label=watched.label, roots=self._roots, durability=self._settle.durability, budget=self._budget
+            )
+        return watched.transaction
+
+    # --- while -------------------------------------------------------------------------------------------
+
+    def watched(self, task: TaskId) -> Watched | None:
+        """The attempt of a command that is supervised now."""
+        attempt = self._attempts.get(task)
+        return attempt.watched if attempt is not None else None
+
+    def granted(self, task: TaskId, number: int) -> None:
+        """A suspended call of a command has its claims."""
+        watched = self.watched(task)
+        if watched is not None and self.guard is not None:
+            self.guard.granted(watched, number)
+
+    def children(self, task: TaskId) -> tuple[TaskId, ...]:
+        """The supervised commands that run nested in this one."""
+        attempt = self._attempts.get(task)
+        return tuple(attempt.children) if attempt is not None else ()
+
+    def untold(self) -> list[tuple[TaskId, tuple[Claim, ...]]]:
+        """Claims that were taken while nobody else ran, once: the scheduler is to know them before anything else happens."""
+        found = []
+        for task, attempt in self._attempts.items():
+            if attempt.watched is not None and attempt.watched.untold:
+                found.append((task, tuple(attempt.watched.untold)))
+                attempt.watched.untold = []
+        return found
+
+    # --- after -------------------------------------------------------------------------------------------
+
+    def ended(self, command: Command, spec: CommandSpec, done: Exit, *, again: bool) -> Settlement:
+        """All processes of an attempt have ended: see what it changed, and undo that if need be (`again`: it is restarted).
+
+        What is not undone waits for `commit` or `undo`.
+        """
+        attempt = self._attempts.get(command.id)
+        self._temporary.give_back(command.id)
+        if attempt is None or attempt.watched is None:
+            self._attempts.pop(command.id, None)
+            return Settlement() if attempt is None else Settlement(changes=ChangeList(), written=())
+        watched = attempt.watched
+        if self.guard is not None:
+            self.guard.forget(watched)
+        began = time.monotonic()
+        transaction = watched.transaction
+        if transaction is None:
+            self._drop(command.id)
+            return self._settlement(watched, Changes(), written=())
+        changes = transaction.changes()
+        touched = transaction.touched()
+        tier = max(spec.tier, Tier.CONDITIONAL_PARALLEL)
+        undone = again or bool(watched.failure) or undo(Rollback(spec.rollback), tier, _how(done))
+        written = () if self._arbiter.alone(command.id) else changed(touched, self._workspace)
+        diff = unified_diff(transaction) if spec.diff and not again else ""
+        size = transaction.taken
+        left = self.undo(command.id) if undone else ()
+        return self._settlement(
+            watched,
+            changes,
+            written=written,
+            rolled_back=undone,
+            incomplete=left,
+            diff=diff,
+            preimage_bytes=size,
+            seconds=time.monotonic() - began,
+        )
+
+    def commit(self, task: TaskId) -> None:
+        """What an ended attempt changed stays."""
+        attempt = self._attempts.get(task)
+        if attempt is not None and attempt.watched is not None and attempt.watched.transaction is not None:
+            attempt.watched.transaction.commit()
+        self._drop(task)
+
+    def undo(self, task: TaskId) -> tuple[str, ...]:
+        """What an ended attempt changed is undone. Returns what could not be."""
+        attempt = self._attempts.get(task)
+        if attempt is None or attempt.watched is None or attempt.watched.transaction is None:
+            self._drop(task)
+            return ()
+        report = attempt.watched.transaction.roll_back(lambda path: self._is_foreign(attempt, path))
+        self._drop(task)
+        return report.incomplete
+
+    def _is_foreign(self, attempt: _Attempt, path: bytes) -> bool:
+        """Whether another command has touched a path that they shared, as caches are: it is not ours to take back any more."""
+        if path in attempt.touched:
+            return True
+        family = set(attempt.watched.lineage()) if attempt.watched is not None else set()
+        for other in self._attempts.values():
+            one = other.watched
+            if one is None or one.transaction is None or family.intersection(one.lineage()):
+                continue
+            if path in one.transaction.touched():
+                return True
+        return False
+
+    def _drop(self, task: TaskId) -> None:
+        """An attempt is over, with its transaction."""
+        attempt = self._attempts.pop(task, None)
+        if attempt is None or attempt.watched is None:
+            return
+        watched = attempt.watched
+        if watched.parent is not None and (above := self._attempts.get(watched.parent.task)) is not None:
+            above.children.discard(task)
+        if watched.transaction is not None:
+            others = [one for one in self._attempts.values() if one.watched is not None and not one.safe]
+            if others:
+                touched = watched.transaction.touched()
+                for one in others:
+                    one.touched.update(touched)
+            watched.transaction = None
+        if self.guard is not None:
+            self.guard.room()
+
+    def _settlement(self, watched: Watched, changes: Changes, **facts: Any) -> Settlement:
+        observed = dict(watched.beyond)
+        for mode, paths in (("create", changes.created), ("write", changes.modified), ("delete", changes.deleted)):
+            for path in paths:
+                observed.setdefault(path if path.startswith(b"/") else self._workspace + b"/" + path, mode)
+        return Settlement(
+            changes=_listed(changes),
+            refused=tuple(watched.refused),
+            outside=tuple(sorted(watched.outside)),
+            failure=watched.failure,
+            observed=tuple(
+                Observation(mode=mode, path=self._named(path))
+                for path, mode in itertools.islice(sorted(observed.items()), OBSERVATIONS_MAX)
+            ),
+            **facts,
+        )
+
+    def _named(self, path: bytes) -> bytes:
+        inside = self._workspace.rstrip(b"/") + b"/"
+        return path[len(inside) :] if path.startswith(inside) else path
+
+    def close(self) -> list[str]:
+        """Everything has ended: undo what is still open, and leave nothing. Returns what could not be undone."""
+        left: list[str] = []
+        for task in reversed(list(self._attempts)):
+            left += self.undo(task)
+        if self.guard is not None:
+            self.guard.close()
+            self.guard = None
+        self._temporary.close()
+        if self._folder is not None:
+            self._folder.close()
+            self._folder = None
+        return left
+
+    # --- inside ------------------------------------------------------------------------------------------
+
+    def _guard(self) -> Guard:
+        if self.guard is None:
+            self.guard = Guard(
+                self._arbiter,
+                Decoder(self._roots, reads=True),
+                workspace=self._workspace,
+                home=self._home_inside,
+                safe_folder=self._temporary.safe,
+                private=self._temporary.root,
+            )
+        return self.guard
+
+    def _home_inside(self) -> bytes:
+        """Where the journals lie, if that is in the work tree; else empty."""
+        if self._folder is None or not self._folder.home.inside:
+            return b""
+        return self._folder.home.path
+
+
+def _how(done: Exit) -> Ended:
+    if done.cause is not Cause.EXIT:
+        return Ended.CRASH
+    return Ended.SUCCESS if done.exit_code == 0 else Ended.FAILURE
+
+
+def _listed(changes: Changes) -> ChangeList:
+    room = CHANGES_MAX
+    lists = []
+    for paths in (changes.created, changes.modified, changes.deleted):
+        lists.append(list(paths[:room]))
+        room -= len(lists[-1])
+    total = len(changes.created) + len(changes.modified) + len(changes.deleted)
+    return ChangeList(created=lists[0], modified=lists[1], deleted=lists[2], truncated=total > CHANGES_MAX)
