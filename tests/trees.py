@@ -53,7 +53,8 @@ def snapshot(root: bytes | str | os.PathLike[str], *, ignore: tuple[bytes, ...] 
 
 
 def _entry(path: bytes, info: os.stat_result, same_as: bytes) -> Entry:
-    content, sparse = "", ()
+    content = ""
+    sparse: tuple[tuple[int, int], ...] = ()
     if stat.S_ISREG(info.st_mode):
         content, sparse = _content(path, info)
     elif stat.S_ISLNK(info.st_mode):

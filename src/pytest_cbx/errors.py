@@ -6,6 +6,7 @@ they never look like a mistake of the user's.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 
@@ -82,6 +83,61 @@ class ProtocolError(CbxError):
 
 class EngineLost(CbxError):
     """The engine ended, or was killed, while a client needed it."""
+
+
+class JournalError(CbxError):
+    """The undo journal, or a pre-image, could not be written or read. What it was for has not been changed by us."""
+
+    def __init__(self, path: bytes, cause: OSError) -> None:
+        self.path = path
+        self.cause = cause
+        super().__init__(f"the undo journal fails at {os.fsdecode(path)}: {cause.strerror or cause}")
+
+    def __reduce__(self) -> tuple[type[JournalError], tuple[bytes, OSError]]:
+        return type(self), (self.path, self.cause)
+
+
+class JournalDamaged(CbxError):
+    """A journal is not ours, or torn before its end. It was left alone: look at it, then remove its folder by hand."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(
+            f"{path} is no journal that can be undone: {reason}. It was left as it is; remove its folder when nothing of it is needed"
+        )
+
+    def __reduce__(self) -> tuple[type[JournalDamaged], tuple[str, str]]:
+        return type(self), (self.path, self.reason)
+
+
+class PreimageLimit(CbxError):
+    """A file is about to be written whose copy would take more room than there is. Nothing was changed yet."""
+
+    def __init__(self, path: bytes, needed: int, left: int) -> None:
+        self.path = path
+        self.needed = needed
+        """Bytes."""
+        self.left = left
+        """Bytes."""
+        super().__init__(
+            f"{os.fsdecode(path)} is to be written, and keeping {needed} bytes of it would exceed what is left for that: {left} bytes."
+            " Raise the limit, or make room"
+        )
+
+    def __reduce__(self) -> tuple[type[PreimageLimit], tuple[bytes, int, int]]:
+        return type(self), (self.path, self.needed, self.left)
+
+
+class RollbackIncomplete(CbxError):
+    """A roll back stopped half-way; its journal is kept, and `cbx recover` goes on."""
+
+    def __init__(self, reasons: tuple[str, ...]) -> None:
+        self.reasons = reasons
+        super().__init__("; ".join(reasons) + ". The journal is kept: remove the cause, then run `cbx recover`")
+
+    def __reduce__(self) -> tuple[type[RollbackIncomplete], tuple[tuple[str, ...]]]:
+        return type(self), (self.reasons,)
 
 
 class InternalError(CbxError):

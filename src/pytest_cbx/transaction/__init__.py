@@ -1,0 +1,1 @@
+"""The undo journal: pre-images, commit, roll back, recovery. Knows nothing of processes."""

@@ -1,0 +1,166 @@
+"""The journal of one root transaction: a file of records, and beside it the files that were kept."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+
+from pytest_cbx.errors import JournalDamaged, JournalError
+from pytest_cbx.transaction import records
+from pytest_cbx.transaction.disk import Disk
+from pytest_cbx.transaction.records import Header, Kind, Record
+
+FILE = b"journal"
+_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+class Journal:
+    """Appends. A record is with the kernel when `append` returns, and with `power` on the disk: it survives our death at any point."""
+
+    def __init__(self, folder: bytes, header: Header, disk: Disk, descriptor: int, kept: int) -> None:
+        """For `create` and `load`."""
+        self.folder = folder
+        self.header = header
+        self.disk = disk
+        self.power = header.durability == "power"
+        self._descriptor = descriptor
+        self._kept = kept
+        self._size = 0
+
+    @classmethod
+    def create(cls, folder: bytes, header: Header, disk: Disk) -> Journal:
+        """Make the folder (its parent is there) and the file in it.
+
+        Raises:
+            JournalError: it cannot be made.
+        """
+        try:
+            disk.mkdir(folder, 0o700)
+            descriptor = disk.open(folder + b"/" + FILE, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
+        except OSError as error:
+            raise JournalError(folder, error) from error
+        journal = cls(folder, header, disk, descriptor, 0)
+        journal.append(records.header(header))
+        if journal.power:
+            journal.flush_folder()
+            disk.flush(os.path.dirname(folder))
+        return journal
+
+    @classmethod
+    def load(cls, folder: bytes, disk: Disk) -> tuple[Journal, list[Record]]:
+        """What a dead process left. A torn tail is cut off.
+
+        Raises:
+            JournalDamaged: it is no journal of ours, or damaged before its end.
+            JournalError: it cannot be read.
+        """
+        path = folder + b"/" + FILE
+        try:
+            data = read_file(disk, path)
+            header, found, whole = records.read(data, os.fsdecode(path))
+            descriptor = disk.open(path, _FLAGS)
+            if whole < len(data):
+                disk.ftruncate(descriptor, whole)
+        except OSError as error:
+            raise JournalError(folder, error) from error
+        kept = max((record.kept for record in found), default=0)
+        journal = cls(folder, header, disk, descriptor, kept)
+        journal._size = whole
+        return journal, found
+
+    def append(self, data: bytes) -> None:
+        """Write one or more records.
+
+        Raises:
+            JournalError: they cannot be written; none of them is in the journal then.
+        """
+        try:
+            written = self.disk.write(self._descriptor, data)
+            if written != len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            if self.power:
+                self.disk.fsync(self._descriptor)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                self.disk.ftruncate(self._descriptor, self._size)
+            raise JournalError(self.folder, error) from error
+        self._size += written
+
+    def note(self, data: bytes) -> None:
+        """Write one record without waiting for the disk, also with `power`."""
+        power, self.power = self.power, False
+        try:
+            self.append(data)
+        finally:
+            self.power = power
+
+    def state(self, kind: Kind) -> None:
+        """Write a record that has no payload."""
+        self.append(records.frame(kind, 0, b""))
+
+    def next_kept(self) -> int:
+        """A fresh number for a kept file."""
+        self._kept += 1
+        return self._kept
+
+    def kept_path(self, number: int) -> bytes:
+        """Where a kept file lies."""
+        return b"%s/%d" % (self.folder, number)
+
+    def records(self) -> list[Record]:
+        """All that was appended so far."""
+        path = self.folder + b"/" + FILE
+        try:
+            _, found, whole = records.read(read_file(self.disk, path), os.fsdecode(path))
+        except OSError as error:
+            raise JournalError(self.folder, error) from error
+        if whole != self._size:
+            raise JournalDamaged(os.fsdecode(path), f"{self._size} bytes were written, {whole} can be read")
+        return found
+
+    def flush(self) -> None:
+        """fsync(2) of the file."""
+        self.disk.fsync(self._descriptor)
+
+    def flush_folder(self) -> None:
+        """fsync(2) of the folder: names of kept files."""
+        self.disk.flush(self.folder)
+
+    def close(self) -> None:
+        """Let go of the descriptor; idempotent."""
+        if self._descriptor >= 0:
+            self.disk.close(self._descriptor)
+            self._descriptor = -1
+
+    def remove(self) -> None:
+        """Drop file and folder: the kept files first, so that the journal says to the last what the folder is.
+
+        Raises:
+            OSError: something could not be removed.
+        """
+        self.close()
+        try:
+            names = self.disk.listdir(self.folder)
+        except FileNotFoundError:
+            return
+        for name in names:
+            if name != FILE:
+                self.disk.unlink(self.folder + b"/" + name)
+        if self.power:
+            self.flush_folder()
+        with contextlib.suppress(FileNotFoundError):
+            self.disk.unlink(self.folder + b"/" + FILE)
+        self.disk.rmdir(self.folder)
+
+
+def read_file(disk: Disk, path: bytes) -> bytes:
+    """The whole of a file."""
+    descriptor = disk.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        parts = []
+        while part := disk.read(descriptor, 1 << 20):
+            parts.append(part)
+        return b"".join(parts)
+    finally:
+        disk.close(descriptor)

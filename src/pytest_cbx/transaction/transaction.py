@@ -1,0 +1,563 @@
+"""One command's undo journal, from the first touched path to commit or roll back.
+
+Each method that names a change is called before the call that makes it may go on, and appends an intent: the call may then happen or not.
+Undoing goes newest first and judges by what is on the disk, so both are right.
+
+A record is left out only where an older one already covers the path, and that is decided by what is there, not by what should be:
+processes of one command race each other, and calls fail.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+from collections.abc import Callable
+from enum import Enum
+from typing import Final
+
+from pytest_cbx.errors import JournalError, UsageError
+from pytest_cbx.transaction import meta as metas
+from pytest_cbx.transaction import records
+from pytest_cbx.transaction.changes import net_changes
+from pytest_cbx.transaction.copying import Clone, no_clone
+from pytest_cbx.transaction.disk import DISK, Disk
+from pytest_cbx.transaction.flushing import flush_changed
+from pytest_cbx.transaction.journal import Journal
+from pytest_cbx.transaction.keeping import Keeper, Preparation
+from pytest_cbx.transaction.model import Budget, Changes, Report
+from pytest_cbx.transaction.past import Past
+from pytest_cbx.transaction.records import Header, Kind, Record
+from pytest_cbx.transaction.undo import Undo, scopes_below
+
+# What is known of a name. The order counts: up to WRITTEN a write needs no record, up to META a change of metadata does not.
+_FRESH: Final = 1
+"""An older record clears the name, and what is there is a regular file that this transaction made, or nothing."""
+_WRITTEN: Final = 2
+"""Content and metadata of the file there are kept."""
+_META: Final = 3
+"""Its metadata is kept."""
+_NAMED: Final = 4
+"""An older record clears the name, but it may be a hard link to a file that was there before."""
+_GONE: Final = 5
+"""What was there is kept, and about to vanish. Once it has, the record of that clears the name."""
+_UNKNOWN: Final = 9
+
+_PATH_MAX: Final = 4095
+_CALL_FAILS: Final = frozenset((errno.EACCES, errno.ELOOP, errno.ENAMETOOLONG))
+
+
+class State(Enum):
+    """Where a transaction stands."""
+
+    RUNNING = "running"
+    ROLLING = "rolling back"
+    INCOMPLETE = "roll back incomplete"
+    ROLLED_BACK = "rolled back"
+    COMMITTED = "committed"
+
+
+class _Shared:
+    """What a root transaction and those nested in it have in common."""
+
+    __slots__ = ("budget", "disk", "journal", "keeper", "live", "on_end", "scopes")
+
+    def __init__(
+        self, journal: Journal, disk: Disk, clone: Clone, budget: Budget | None, on_end: Callable[[], None] | None
+    ) -> None:
+        self.journal = journal
+        self.disk = disk
+        self.keeper = Keeper(journal, disk, clone, budget)
+        self.live: list[Transaction] = []
+        self.scopes = 0
+        self.on_end = on_end
+
+
+class Transaction:
+    """Paths are absolute bytes, canonical up to the parent; the final component is never followed. Not thread-safe, but for
+    `Preparation.copy`. Made by `begin`, `load`, `nested`.
+    """
+
+    __slots__ = ("_known", "_parent", "_pending", "_scope", "_shared", "_timed", "state")
+
+    def __init__(self, shared: _Shared, scope: int, parent: Transaction | None) -> None:
+        """For the class's own use."""
+        self._shared = shared
+        self._scope = scope
+        self._parent = parent
+        self._known: dict[bytes, dict[bytes, int]] = {}
+        """Folder → name → what is known."""
+        self._timed: set[bytes] = set()
+        """Folders whose times are kept."""
+        self._pending: dict[bytes, tuple[bytes, tuple[int, int]]] = {}
+        """Target of a rename that may not have happened yet → its source, and what was there."""
+        self.state = State.RUNNING
+        shared.live.append(self)
+
+    @classmethod
+    def begin(
+        cls,
+        folder: bytes,
+        *,
+        token: str,
+        roots: tuple[bytes, ...],
+        label: str = "",
+        durability: str = "process",
+        budget: Budget | None = None,
+        clone: Clone = no_clone,
+        disk: Disk = DISK,
+        on_end: Callable[[], None] | None = None,
+    ) -> Transaction:
+        """Begin a root transaction whose journal is `folder`, which is made. `on_end` is called once the folder is gone.
+
+        Raises:
+            JournalError: the journal cannot be made.
+        """
+        header = Header(
+            token=token, roots=roots, label=label, durability=durability, uid=os.getuid(), started=time.time()
+        )
+        return cls(_Shared(Journal.create(folder, header, disk), disk, clone, budget, on_end), 0, None)
+
+    @classmethod
+    def load(cls, folder: bytes, *, clone: Clone = no_clone, disk: Disk = DISK) -> Transaction:
+        """What a dead process left in `folder`, to be finished by `roll_back` (which only removes it when it was committed).
+
+        Raises:
+            JournalDamaged: it is no journal of ours, or damaged; nothing was touched.
+            JournalError: it cannot be read.
+        """
+        journal, found = Journal.load(folder, disk)
+        transaction = cls(_Shared(journal, disk, clone, None, None), 0, None)
+        kinds = {record.kind for record in found}
+        if Kind.COMMITTED in kinds:
+            transaction.state = State.COMMITTED
+        elif Kind.DONE in kinds or not journal.header.roots:
+            transaction.state = State.ROLLED_BACK
+        else:
+            transaction.state = State.INCOMPLETE
+        return transaction
+
+    # --- what it is ----------------------------------------------------------------------------------------
+
+    @property
+    def folder(self) -> bytes:
+        """Where the journal lies."""
+        return self._shared.journal.folder
+
+    @property
+    def header(self) -> Header:
+        """Whose it is, and what it covers."""
+        return self._shared.journal.header
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether its fate hangs on another's."""
+        return self._parent is not None
+
+    @property
+    def taken(self) -> int:
+        """Bytes of pre-images that were copied and are charged to the budget."""
+        return self._shared.keeper.taken
+
+    # --- before a call -------------------------------------------------------------------------------------
+
+    def write(self, path: bytes) -> None:
+        """A regular file is about to be opened for writing, truncated, or made by open(2).
+
+        Raises:
+            PreimageLimit: the copy would be too large; nothing was changed.
+            JournalError: the journal or the copy cannot be written; nothing was changed.
+        """
+        folder, _, name = path.rpartition(b"/")
+        known = self._known.get(folder)
+        if known is not None and known.get(name, _UNKNOWN) <= _WRITTEN:
+            return
+        preparation = self.prepare_write(path)
+        if preparation is not None:
+            preparation.copy()
+            self.finish_write(preparation)
+
+    def prepare_write(self, path: bytes) -> Preparation | None:
+        """The first third of `write`. What it returns is to be copied, in any thread, and then given to `finish_write`;
+        None: nothing is left to do.
+
+        Raises:
+            PreimageLimit, JournalError: as `write`.
+        """
+        folder, _, name = path.rpartition(b"/")
+        state = self._state(folder, name)
+        if state <= _WRITTEN:
+            return None
+        info = self._look(path)
+        if info is None:
+            self._make(path, folder, name, state, _FRESH)
+            return None
+        if not stat.S_ISREG(info.st_mode):
+            self.metadata(path)
+            return None
+        if state == _NAMED and info.st_nlink == 1:
+            self._known[folder][name] = _FRESH
+            return None
+        keeper = self._shared.keeper
+        if keeper.must_unlock(info):
+            self._append(records.with_meta(Kind.META, self._scope, path, metas.take(self._shared.disk, path, info)))
+        return keeper.prepare(path, info)
+
+    def finish_write(self, preparation: Preparation) -> None:
+        """The last third of `write`: the copy is complete.
+
+        Raises:
+            JournalError: the journal cannot be written.
+        """
+        path = preparation.path
+        self._shared.keeper.settle(preparation)
+        self._append(records.content(self._scope, path, preparation.number, preparation.meta))
+        folder, _, name = path.rpartition(b"/")
+        self._learn(folder, name, _WRITTEN)
+
+    def abandon_write(self, preparation: Preparation) -> None:
+        """Instead of `finish_write`: the call will not happen."""
+        self._shared.keeper.abandon(preparation)
+
+    def copy_cost(self, path: bytes) -> int:
+        """Bytes that `write(path)` would copy now; 0 when it would copy nothing."""
+        folder, _, name = path.rpartition(b"/")
+        state = self._state(folder, name)
+        if state <= _WRITTEN:
+            return 0
+        try:
+            info = self._shared.disk.lstat(path)
+        except OSError:
+            return 0
+        if not stat.S_ISREG(info.st_mode) or (state == _NAMED and info.st_nlink == 1):
+            return 0
+        return min(info.st_size, info.st_blocks * 512)
+
+    def create(self, path: bytes) -> None:
+        """A name is about to be made: mkdir, mknod, symlink, link, bind, or open with O_EXCL.
+
+        Raises:
+            JournalError: the journal cannot be written.
+        """
+        folder, _, name = path.rpartition(b"/")
+        known = self._known.get(folder)
+        state = known.get(name, _UNKNOWN) if known is not None else _UNKNOWN
+        if state in (_FRESH, _NAMED):
+            known[name] = _NAMED  # type: ignore[index]
+            return
+        if self._look(path) is None:
+            self._make(path, folder, name, state, _NAMED)
+
+    def remove(self, path: bytes) -> None:
+        """unlink or rmdir.
+
+        Raises:
+            PreimageLimit: the file system refuses a hard link, and a copy would be too large.
+            JournalError: the journal cannot be written.
+        """
+        folder, _, name = path.rpartition(b"/")
+        if self._state(folder, name) in (_FRESH, _NAMED):
+            return
+        info = self._look(path)
+        self._settle_pending(path, keep=True)
+        if info is not None:
+            self._append(self._vanishing(path, info))
+            self._learn(folder, name, _GONE)
+
+    def rename(self, source: bytes, target: bytes, *, exchange: bool = False) -> None:
+        """`source` is about to take the name `target`, or both to change places.
+
+        Raises:
+            PreimageLimit, JournalError: as `remove`.
+        """
+        coming = self._in_flight(source)
+        moved = self._look(source) or coming
+        there = self._look(target)
+        if (
+            moved is None
+            or (there is not None and _identity(there) == _identity(moved))
+            or (exchange and there is None)
+        ):
+            return  # fails, or changes nothing
+        if self._settle_pending(target, keep=True) and coming is None:
+            self._append(self._vanishing(source, moved))
+        self._settle_pending(source, keep=True)
+        parts: list[bytes] = []
+        covered = self._state(*_split(target)) in (_FRESH, _NAMED)
+        if there is not None and not exchange and not covered:
+            parts.append(self._vanishing(target, there))
+        else:
+            parts.append(self._times(_split(target)[0]))
+        parts.append(self._times(_split(source)[0]))
+        other = (0, 0) if there is None else _identity(there)
+        for one in {_identity(moved), _identity(coming or moved)}:
+            parts.append(records.rename(self._scope, source, target, identity=one, other=other, exchange=exchange))
+        self._append(b"".join(parts))
+        for live in self._shared.live:
+            live._forget(source, stat.S_ISDIR(moved.st_mode))
+            live._forget(target, there is None or stat.S_ISDIR(there.st_mode))
+            live._pending[target] = (source, _identity(moved))
+            if exchange:
+                live._pending[source] = (target, other)
+
+    def metadata(self, path: bytes) -> None:
+        """Mode, owner, times or extended attributes are about to change.
+
+        Raises:
+            JournalError: the journal cannot be written.
+        """
+        folder, _, name = path.rpartition(b"/")
+        state = self._state(folder, name)
+        if state <= _META:
+            return
+        info = self._look(path)
+        if info is None:
+            self._settle_pending(path, keep=False)
+            return
+        if not stat.S_ISDIR(info.st_mode) and state == _NAMED and info.st_nlink == 1:
+            return
+        self._append(records.with_meta(Kind.META, self._scope, path, metas.take(self._shared.disk, path, info)))
+        # Each change of a directory's mode is undone in its turn: what lies in it can only be restored under the mode of its time.
+        if not stat.S_ISDIR(info.st_mode):
+            self._learn(folder, name, _META)
+
+    # --- how it ends ---------------------------------------------------------------------------------------
+
+    def nested(self) -> Transaction:
+        """A savepoint: it can be rolled back alone, and shares this one's fate otherwise."""
+        self._require(State.RUNNING)
+        shared = self._shared
+        shared.scopes += 1
+        self._append(records.begin_scope(shared.scopes, self._scope))
+        return Transaction(shared, shared.scopes, self)
+
+    def commit(self) -> None:
+        """Keep what was changed. Idempotent.
+
+        Raises:
+            JournalError: it could not be decided; the journal is as it was.
+            OSError: it is decided, but the folder could not be removed: recovery will do that.
+        """
+        if self.state is not State.COMMITTED:
+            self._require(State.RUNNING)
+            if self._parent is not None:
+                self._hand_over(self._parent)
+            else:
+                journal = self._shared.journal
+                if journal.power:
+                    flush_changed(self._shared.disk, journal.records())
+                journal.state(Kind.COMMITTED)
+            self.state = State.COMMITTED
+            self._leave()
+        if self._parent is None:
+            self._drop()
+
+    def roll_back(self, foreign: Callable[[bytes], bool] | None = None) -> Report:
+        """Undo everything. Idempotent; goes on where a killed one stopped; of a committed one only the folder is removed.
+
+        `foreign` tells of a path whether others have touched it since: it is left as it is.
+
+        Raises:
+            JournalDamaged: the journal was damaged meanwhile; nothing was touched.
+        """
+        report = Report()
+        if self.state in (State.RUNNING, State.ROLLING, State.INCOMPLETE):
+            report = self._undo(foreign)
+            if report.incomplete:
+                self.state = State.INCOMPLETE
+                return report
+            self.state = State.ROLLED_BACK
+            self._leave()
+        if self._parent is None:
+            try:
+                self._drop()
+            except OSError as error:
+                return Report(restored=report.restored, left=report.left, incomplete=(f"{error}: the journal stays",))
+        return report
+
+    def _undo(self, foreign: Callable[[bytes], bool] | None) -> Report:
+        journal = self._shared.journal
+        found = journal.records()
+        scopes = None if self._parent is None else scopes_below(found, self._scope)
+        self.state = State.ROLLING
+        undo = Undo(journal, self._shared.disk, found, clone=self._shared.keeper.clone, foreign=foreign, scopes=scopes)
+        try:
+            if self._parent is None and not any(record.kind is Kind.ROLLING for record in found):
+                journal.state(Kind.ROLLING)
+            report = undo.run()
+            if not report.incomplete and self._parent is None:
+                journal.state(Kind.DONE)
+        except JournalError as error:
+            return Report(incomplete=(str(error),))
+        return report
+
+    def changes(self) -> Changes:
+        """What differs now from when it began. Call it before the end.
+
+        Raises:
+            OSError: something that must be compared cannot be read.
+        """
+        shared = self._shared
+        return net_changes(shared.disk, shared.journal, self.past())
+
+    def past(self) -> Past:
+        """The tree as it was when this began."""
+        return Past(self._shared.disk, self._shared.journal, self._own_records())
+
+    def touched(self) -> frozenset[bytes]:
+        """All paths that records name."""
+        found = self._own_records()
+        kinds = records.UNDOABLE - {Kind.TIMES}
+        paths = {record.path for record in found if record.kind in kinds}
+        return frozenset(paths | {record.target for record in found if record.kind is Kind.RENAME})
+
+    def _own_records(self) -> list[Record]:
+        found = self._shared.journal.records()
+        if self._parent is None:
+            return found
+        scopes = scopes_below(found, self._scope)
+        return [record for record in found if record.scope in scopes or record.kind is Kind.UNDONE]
+
+    def close(self) -> None:
+        """Let go of the journal without deciding anything: recovery will roll it back."""
+        self._shared.journal.close()
+
+    # --- inside --------------------------------------------------------------------------------------------
+
+    def _require(self, state: State) -> None:
+        if self.state is not state:
+            raise UsageError(f"the transaction of {self.header.label!r} is {self.state.value}, not {state.value}")
+
+    def _state(self, folder: bytes, name: bytes) -> int:
+        known = self._known.get(folder)
+        return _UNKNOWN if known is None else known.get(name, _UNKNOWN)
+
+    def _learn(self, folder: bytes, name: bytes, state: int) -> None:
+        known = self._known.get(folder)
+        if known is None:
+            known = self._known[folder] = {}
+        known[name] = state
+
+    def _look(self, path: bytes) -> os.stat_result | None:
+        """What is at the path; None for nothing, and where the call will fail by itself."""
+        try:
+            return self._shared.disk.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            if error.errno in _CALL_FAILS and len(path) <= _PATH_MAX:
+                return None
+            raise JournalError(path, error) from error
+
+    def _append(self, data: bytes) -> None:
+        if self.state is not State.RUNNING:
+            self._require(State.RUNNING)
+        self._shared.journal.append(data)
+
+    def _make(self, path: bytes, folder: bytes, name: bytes, state: int, then: int) -> None:
+        """Nothing is at the path, something will be."""
+        self._settle_pending(path, keep=False)
+        if state not in (_NAMED, _GONE):
+            record = records.frame(Kind.ABSENT, self._scope, path)
+            self._append(record if folder in self._timed else self._times(folder) + record)
+        self._learn(folder, name, then)
+
+    def _times(self, folder: bytes) -> bytes:
+        """The record of a folder's times, on its first touch."""
+        if folder in self._timed:
+            return b""
+        if self._state(*_split(folder)) == _NAMED:
+            self._timed.add(folder)  # made by this transaction: it goes as a whole
+            return b""
+        info = self._look(folder)
+        if info is None:
+            return b""
+        self._timed.add(folder)
+        return records.times(self._scope, folder, info)
+
+    def _vanishing(self, path: bytes, info: os.stat_result) -> bytes:
+        """The records for what is about to lose its name."""
+        before = self._times(_split(path)[0])
+        if stat.S_ISDIR(info.st_mode):
+            return before + records.with_meta(
+                Kind.DIRECTORY, self._scope, path, metas.take(self._shared.disk, path, info)
+            )
+        return before + self._shared.keeper.keep(self._scope, path, info)
+
+    def _in_flight(self, path: bytes) -> os.stat_result | None:
+        """What a rename that was let go, and may not have happened yet, brings to `path`."""
+        if not self._pending or (found := self._pending.get(path)) is None:
+            return None
+        info = self._look(found[0])
+        if info is None or _identity(info) != found[1]:
+            del self._pending[path]
+            return None
+        return info
+
+    def _settle_pending(self, path: bytes, *, keep: bool) -> bool:
+        """A rename onto `path` was let go and may not have happened yet: then what it moves is what the next call meets.
+
+        `keep`: that call takes the name away, or else writes. True when a rename was still pending.
+        """
+        info = self._in_flight(path)
+        if info is None:
+            return False
+        source = self._pending[path][0]
+        if keep:
+            self._append(self._vanishing(source, info))
+        elif stat.S_ISREG(info.st_mode):
+            preparation = self._shared.keeper.prepare(source, info)
+            preparation.copy()
+            self.finish_write(preparation)
+        return True
+
+    def _forget(self, path: bytes, below: bool) -> None:
+        """A rename: what is known of the path, and of what lies below it, is known no more."""
+        folder, name = _split(path)
+        known = self._known.get(folder)
+        if known is not None:
+            known.pop(name, None)
+        if below:
+            self._timed.discard(path)
+            self._known.pop(path, None)
+            start = path + b"/"
+            for gone in [one for one in self._known if one.startswith(start)]:
+                del self._known[gone]
+            self._timed.difference_update([one for one in self._timed if one.startswith(start)])
+
+    def _hand_over(self, parent: Transaction) -> None:
+        for folder, names in self._known.items():
+            parent._known.setdefault(folder, {}).update(names)
+        parent._timed |= self._timed
+
+    def _leave(self) -> None:
+        """It, and those nested in it, end."""
+        live = self._shared.live
+        for other in [one for one in live if one is self or one._is_below(self)]:
+            live.remove(other)
+            other.state = self.state
+            other._known.clear()
+
+    def _is_below(self, other: Transaction) -> bool:
+        above = self._parent
+        while above is not None and above is not other:
+            above = above._parent
+        return above is other
+
+    def _drop(self) -> None:
+        shared = self._shared
+        shared.keeper.release()
+        shared.journal.remove()
+        ended, shared.on_end = shared.on_end, None
+        if ended is not None:
+            ended()
+
+
+def _split(path: bytes) -> tuple[bytes, bytes]:
+    folder, _, name = path.rpartition(b"/")
+    return folder, name
+
+
+def _identity(info: os.stat_result) -> tuple[int, int]:
+    return info.st_dev, info.st_ino

@@ -1,0 +1,406 @@
+"""The roll back: newest record first, each step right whether its call happened or not, and whether it was undone before or not.
+
+After each step a mark is appended, so that a roll back that is killed goes on where it was. A step that meets what it does not expect
+where a rename is still to be undone is put off until that is: calls of one command may have raced.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterable, Mapping
+
+from pytest_cbx.transaction import meta as metas
+from pytest_cbx.transaction import records
+from pytest_cbx.transaction.copying import Clone, copy
+from pytest_cbx.transaction.disk import Disk
+from pytest_cbx.transaction.journal import Journal
+from pytest_cbx.transaction.meta import Meta
+from pytest_cbx.transaction.model import Report
+from pytest_cbx.transaction.records import UNDOABLE, Kept, Kind, Mark, Record
+
+Identity = tuple[int, int]
+_NONE: Identity = (0, 0)
+
+
+def scopes_below(found: Iterable[Record], scope: int) -> frozenset[int]:
+    """A scope and all that began in it."""
+    scopes = {scope}
+    for record in found:
+        if record.kind is Kind.SCOPE and record.parent in scopes:
+            scopes.add(record.scope)
+    return frozenset(scopes)
+
+
+class Undo:
+    """One roll back, of a root transaction or (with `scopes`) of a nested one."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        disk: Disk,
+        found: list[Record],
+        *,
+        clone: Clone,
+        foreign: Callable[[bytes], bool] | None = None,
+        scopes: frozenset[int] | None = None,
+    ) -> None:
+        self._journal = journal
+        self._disk = disk
+        self._clone = clone
+        self._foreign = foreign
+        self._restored = 0
+        self._left: dict[bytes, None] = {}
+        self._instead: dict[Identity, Identity] = {}
+        """Inodes that had to be made anew: old → new."""
+        self._dirty: dict[bytes, None] = {}
+        self._folders: set[bytes] = set()
+        """Known to be directories; forgotten when one moves or goes."""
+        undone: set[int] = set()
+        put_off: dict[int, None] = {}
+        for record in found:
+            if record.mark is not None:
+                self._learn(record.mark)
+                undone.add(record.mark.index)
+                put_off.pop(record.mark.index, None)
+                if record.mark.put_off:
+                    put_off[record.mark.index] = None
+        self._todo = [
+            one
+            for one in reversed(found)
+            if one.kind in UNDOABLE and one.index not in undone and (scopes is None or one.scope in scopes)
+        ]
+        self._put_off = [found[index] for index in put_off if scopes is None or found[index].scope in scopes]
+        self._renames: dict[bytes, list[Record]] = {}
+        self._absent: dict[bytes, int] = {}
+        """Path → its oldest ABSENT record."""
+        for one in self._todo:
+            if one.kind is Kind.RENAME:
+                self._renames.setdefault(one.target, []).append(one)
+                if one.exchange:
+                    self._renames.setdefault(one.path, []).append(one)
+            elif one.kind is Kind.ABSENT:
+                self._absent[one.path] = one.index
+
+    def run(self) -> Report:
+        """Undo all; stops at the first failure, since older records build on newer ones being undone.
+
+        Raises:
+            JournalError: a mark cannot be written.
+        """
+        steps = {
+            Kind.ABSENT: self._absent_step,
+            Kind.CONTENT: self._content_step,
+            Kind.LINKED: self._linked_step,
+            Kind.DIRECTORY: self._directory_step,
+            Kind.RENAME: self._rename_step,
+            Kind.META: self._meta_step,
+            Kind.TIMES: self._times_step,
+        }
+        record: Record | None = None
+        try:
+            for record in self._todo:
+                if record.kind is Kind.RENAME:
+                    self._barrier()
+                done = self._is_foreign(record) or steps[record.kind](record)
+                self._mark(record, put_off=not done)
+                if not done:
+                    self._put_off.append(record)
+                elif record.kind is Kind.RENAME and not self._is_foreign(record):
+                    self._barrier()
+                    self._retry(steps)
+            for record in self._put_off:
+                self._last_resort(record)
+                self._mark(record)
+            self._barrier()
+        except OSError as error:
+            where = os.fsdecode(record.path) if record is not None else os.fsdecode(self._journal.folder)
+            return self._report((f"{where} could not be restored: {error}",))
+        return self._report(())
+
+    def _report(self, incomplete: tuple[str, ...]) -> Report:
+        return Report(restored=self._restored, left=tuple(sorted(self._left)), incomplete=incomplete)
+
+    # --- bookkeeping ---------------------------------------------------------------------------------------
+
+    def _mark(self, record: Record, *, put_off: bool = False) -> None:
+        old, new = _NONE, _NONE
+        if record.meta is not None and record.meta.identity in self._instead:
+            old, new = record.meta.identity, self._instead[record.meta.identity]
+        self._journal.note(records.mark(Mark(record.index, int(put_off), old, new)))
+        if not put_off:
+            self._restored += 1
+
+    def _learn(self, mark: Mark) -> None:
+        if mark.new != _NONE:
+            self._instead[mark.old] = mark.new
+
+    def _retry(self, steps: Mapping[Kind, Callable[[Record], bool]]) -> None:
+        waiting, self._put_off = self._put_off, []
+        for record in waiting:
+            if steps[record.kind](record):
+                self._mark(record)
+            else:
+                self._put_off.append(record)
+
+    def _is_foreign(self, record: Record) -> bool:
+        if self._foreign is None or record.kind is Kind.TIMES:
+            return False
+        for path in (record.path, record.target) if record.kind is Kind.RENAME else (record.path,):
+            if self._foreign(path):
+                self._left[path] = None
+                return True
+        return False
+
+    def _barrier(self) -> None:
+        """With `power`, what was restored reaches the disk before names move: after that it could not be restored again."""
+        if not self._journal.power:
+            return
+        for path in self._dirty:
+            self._disk.flush(path)
+        self._dirty.clear()
+        self._journal.flush()
+
+    def _touch(self, path: bytes) -> None:
+        if self._journal.power:
+            self._dirty[path] = None
+
+    def _touch_entry(self, path: bytes) -> None:
+        if self._journal.power:
+            self._dirty[_parent(path)] = None
+
+    # --- looking -------------------------------------------------------------------------------------------
+
+    def _look(self, path: bytes) -> os.stat_result | None:
+        """What is at the path; None also when a link stands where a folder was: never reach through it to something else."""
+        if not self._has_parent(path):
+            return None
+        try:
+            return self._disk.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def _has_parent(self, path: bytes) -> bool:
+        return self._is_folder(_parent(path))
+
+    def _is_folder(self, path: bytes) -> bool:
+        """Whether the path is a directory, and no part of it below the root is a link."""
+        if path in self._folders:
+            return True
+        if path != b"/" and path not in self._journal.header.roots:
+            if not self._is_folder(_parent(path)):
+                return False
+            try:
+                if not stat.S_ISDIR(self._disk.lstat(path).st_mode):
+                    return False
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+        self._folders.add(path)
+        return True
+
+    def _current(self, identity: Identity) -> Identity:
+        return self._instead.get(identity, identity)
+
+    def _is(self, info: os.stat_result | None, identity: Identity) -> bool:
+        return info is not None and (info.st_dev, info.st_ino) == self._current(identity)
+
+    def _moves_back(self, path: bytes, info: os.stat_result, index: int) -> bool:
+        """Whether an older rename put this inode here: it goes back by that."""
+        for record in self._renames.get(path, ()):
+            identity = record.identity if record.target == path else record.other
+            if record.index < index and self._is(info, identity):
+                return True
+        return False
+
+    # --- the steps: True when done, False to put off -------------------------------------------------------
+
+    def _absent_step(self, record: Record) -> bool:
+        info = self._look(record.path)
+        if info is None:
+            return not self._renames or self._has_parent(record.path)
+        if self._moves_back(record.path, info, record.index):
+            return True
+        self._clear(record.path, info)
+        return True
+
+    def _clear(self, path: bytes, info: os.stat_result) -> bool:
+        """Remove what is there; False: a directory that others have put something into."""
+        if not stat.S_ISDIR(info.st_mode):
+            self._disk.unlink(path)
+            self._touch_entry(path)
+            return True
+        try:
+            self._disk.rmdir(path)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY):
+                raise
+            self._left[path] = None
+            return False
+        self._folders.clear()
+        self._touch_entry(path)
+        return True
+
+    def _content_step(self, record: Record) -> bool:
+        meta = _meta(record)
+        info = self._look(record.path)
+        if info is None or not self._is(info, meta.identity):
+            return False
+        if not meta.is_untouched(info):
+            self._write_back(record, meta, info)
+        self._finish(record.path, meta)
+        return True
+
+    def _write_back(self, record: Record, meta: Meta, info: os.stat_result) -> None:
+        disk = self._disk
+        flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+        try:
+            target = disk.open(record.path, flags)
+        except PermissionError:
+            disk.chmod(record.path, stat.S_IMODE(info.st_mode) | stat.S_IWUSR)
+            target = disk.open(record.path, flags)
+        try:
+            disk.ftruncate(target, 0)
+            self._fill(record, target)
+        finally:
+            disk.close(target)
+        self._touch(record.path)
+
+    def _fill(self, record: Record, target: int) -> None:
+        source = self._disk.open(self._journal.kept_path(record.kept), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            copy(self._disk, source, target, self._clone)
+        finally:
+            self._disk.close(source)
+
+    def _linked_step(self, record: Record) -> bool:
+        meta, path = _meta(record), record.path
+        info = self._look(path)
+        if not self._is(info, meta.identity):
+            if info is None:
+                if not self._has_parent(path):
+                    return False
+            elif not self._clear(path, info):
+                return True
+            self._bring_back(record, meta)
+        self._finish(path, meta)
+        return True
+
+    def _bring_back(self, record: Record, meta: Meta) -> None:
+        """Give a kept inode its name again; what was kept stays, so that this can be done again after a power cut."""
+        disk, path = self._disk, record.path
+        self._touch_entry(path)
+        if record.how is Kept.LINK:
+            disk.link(self._journal.kept_path(record.kept), path, follow_symlinks=False)
+            return
+        if record.how is Kept.COPY:
+            self._make_copy(record)
+        elif stat.S_ISLNK(meta.mode):
+            disk.symlink(record.target, path)
+        else:
+            disk.mknod(path, meta.mode, meta.rdev)
+        self._replaced(path, meta)
+
+    def _make_copy(self, record: Record) -> None:
+        target = self._disk.open(record.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            self._fill(record, target)
+        finally:
+            self._disk.close(target)
+        self._touch(record.path)
+
+    def _replaced(self, path: bytes, meta: Meta) -> None:
+        info = self._disk.lstat(path)
+        self._instead[meta.identity] = (info.st_dev, info.st_ino)
+
+    def _directory_step(self, record: Record) -> bool:
+        meta, path = _meta(record), record.path
+        info = self._look(path)
+        if info is not None and not stat.S_ISDIR(info.st_mode):
+            self._clear(path, info)
+            info = None
+        if info is None:
+            if not self._has_parent(path):
+                return False
+            self._disk.mkdir(path, 0o700)
+            self._touch_entry(path)
+        if not self._is(info, meta.identity):
+            # The same one cannot be had again. A directory that is there already is one that a killed roll back, or the command, made.
+            self._replaced(path, meta)
+        self._finish(path, meta)
+        return True
+
+    def _rename_step(self, record: Record) -> bool:
+        source, target = record.path, record.target
+        if record.exchange:
+            self._exchange_back(record)
+            return True
+        if self._is(self._look(target), record.identity):
+            there = self._look(source)
+            if there is None:
+                self._folders.clear()
+                self._disk.rename(target, source)
+                self._touch_entry(source)
+                self._touch_entry(target)
+            elif not self._is(there, record.identity):
+                self._left[source] = None
+        return True
+
+    def _exchange_back(self, record: Record) -> None:
+        """In three steps, each of which can be told from what lies where: Python has no exchanging rename."""
+        source, target = record.path, record.target
+        aside = b"%s/x%d" % (self._journal.folder, record.index)
+        self._folders.clear()
+        if not os.path.lexists(aside):
+            if not (self._is(self._look(target), record.identity) and self._is(self._look(source), record.other)):
+                return
+            self._disk.rename(source, aside)
+        if self._look(source) is None:
+            self._disk.rename(target, source)
+        self._disk.rename(aside, target)
+        self._folders.clear()
+        self._touch_entry(source)
+        self._touch_entry(target)
+
+    def _meta_step(self, record: Record) -> bool:
+        meta = _meta(record)
+        if not self._is(self._look(record.path), meta.identity):
+            return False
+        self._finish(record.path, meta)
+        return True
+
+    def _times_step(self, record: Record) -> bool:
+        if not self._is(self._look(record.path), record.identity):
+            return False
+        metas.restore_times(self._disk, record.path, *record.times)
+        self._touch(record.path)
+        return True
+
+    def _finish(self, path: bytes, meta: Meta) -> None:
+        metas.restore(self._disk, path, meta)
+        self._touch(path)
+        if meta.kind not in (stat.S_IFREG, stat.S_IFDIR):
+            self._touch_entry(path)
+
+    def _last_resort(self, record: Record) -> None:
+        """All renames are undone, and still what the record speaks of is not where it was: others took it away."""
+        if record.kind is not Kind.CONTENT or not self._has_parent(record.path):
+            return
+        if self._look(record.path) is not None or self._absent.get(record.path, record.index) < record.index:
+            return
+        meta, parent = _meta(record), _parent(record.path)
+        folder = self._disk.lstat(parent)
+        self._make_copy(record)
+        self._replaced(record.path, meta)
+        self._finish(record.path, meta)
+        metas.restore_times(self._disk, parent, folder.st_atime_ns, folder.st_mtime_ns)
+        self._touch(parent)
+
+
+def _parent(path: bytes) -> bytes:
+    return path.rpartition(b"/")[0] or b"/"
+
+
+def _meta(record: Record) -> Meta:
+    assert record.meta is not None
+    return record.meta
