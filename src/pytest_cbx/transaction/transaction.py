@@ -132,7 +132,7 @@ class Transaction:
         kinds = {record.kind for record in found}
         if Kind.COMMITTED in kinds:
             transaction.state = State.COMMITTED
-        elif Kind.DONE in kinds or not journal.header.roots:
+        elif Kind.DONE in kinds:
             transaction.state = State.ROLLED_BACK
         else:
             transaction.state = State.INCOMPLETE
@@ -257,11 +257,12 @@ class Transaction:
             JournalError: the journal cannot be written.
         """
         folder, _, name = path.rpartition(b"/")
-        if self._state(folder, name) in (_FRESH, _NAMED):
+        state = self._state(folder, name)
+        if state == _FRESH:
             return
         info = self._look(path)
         self._settle_pending(path, keep=True)
-        if info is not None:
+        if info is not None and not _covers(state, info):
             self._append(self._vanishing(path, info))
             self._learn(folder, name, _GONE)
 
@@ -284,14 +285,13 @@ class Transaction:
             self._append(self._vanishing(source, moved))
         self._settle_pending(source, keep=True)
         parts: list[bytes] = []
-        covered = self._state(*_split(target)) in (_FRESH, _NAMED)
-        if there is not None and not exchange and not covered:
+        if there is not None and not exchange and not _covers(self._state(*_split(target)), there):
             parts.append(self._vanishing(target, there))
         else:
             parts.append(self._times(_split(target)[0]))
         parts.append(self._times(_split(source)[0]))
         other = (0, 0) if there is None else _identity(there)
-        for one in {_identity(moved), _identity(coming or moved)}:
+        for one in {_identity(moved), _identity(coming or moved)} - {other}:
             parts.append(records.rename(self._scope, source, target, identity=one, other=other, exchange=exchange))
         self._append(b"".join(parts))
         for live in self._shared.live:
@@ -552,6 +552,12 @@ class Transaction:
         ended, shared.on_end = shared.on_end, None
         if ended is not None:
             ended()
+
+
+def _covers(state: int, info: os.stat_result) -> bool:
+    """Whether what is there may vanish without a record. Not a directory: things of before may have been moved into it and removed there,
+    and come back by way of it."""
+    return state == _FRESH or (state == _NAMED and not stat.S_ISDIR(info.st_mode))
 
 
 def _split(path: bytes) -> tuple[bytes, bytes]:
