@@ -20,6 +20,7 @@ from pytest_cbx.schedule.model import (
     Decision,
     Ended,
     Event,
+    Reach,
     Start,
     Submit,
     Task,
@@ -120,9 +121,45 @@ def run(name: str, make: Callable[[Random], list[Task]]) -> None:
     )
 
 
+def reach(name: str, mode: Mode, *, beside: bool, calls: int = 20_000) -> None:
+    """A running task reaches for path after path, while another one runs, which holds claims too."""
+    scheduler = Scheduler(CAPACITY, jitter=lambda: 0.5)
+    tasks = [Task(id=TaskId(number), name="w", tier=Tier.SEQUENTIAL_REQUIRED) for number in range(3)]
+    scheduler.handle(Submit(client=ClientId(1), tasks=tuple(tasks)), 0.0)
+    for number in range(1000):
+        claim = file(Mode.WRITE, f"lib/pkg{number % 10}/mod{number}.py")
+        scheduler.handle(Reach(task=TaskId(1), claims=(claim,), number=number), 0.0)
+    scheduler.handle(Reach(task=TaskId(2), claims=(file(Mode.WRITE, "lib/other"),), number=1), 0.0)
+    if beside:  # something was changed after the task had started
+        scheduler.handle(Ended(task=TaskId(2), passed=True), 1.0)
+    events = [
+        Reach(task=TaskId(0), claims=(file(mode, f"src/pkg{number // 100}/deep/er/mod{number}.py"),), number=number)
+        for number in range(calls)
+    ]
+    begin = time.process_time()
+    for event in events:
+        scheduler.handle(event, 2.0)
+    spent = time.process_time() - begin
+    begin = time.process_time()
+    held = sum(scheduler.holds(TaskId(0), event.claims[0]) for event in events)
+    asked = time.process_time() - begin
+    begin = time.process_time()
+    scheduler.handle(Ended(task=TaskId(0), passed=True), 3.0)
+    left = time.process_time() - begin
+    print(
+        f"{name:28} {held:6} calls {spent:7.3f} s {spent / calls * 1e6:7.1f} µs a Reach {asked / calls * 1e6:7.1f} µs "
+        f"to ask whether it is held {left / calls * 1e6:7.1f} µs a claim to let go"
+    )
+
+
 if __name__ == "__main__":
     run("flood without claims", flood)
     run("readers of all sources", linters)
     run("joins, five claims each", joined)
     run("writers of one file", writers)
     run("readers and writers", mixed)
+    reach("reach: writes", Mode.WRITE, beside=False)
+    reach("reach: writes after changes", Mode.WRITE, beside=True)
+    reach("reach: creations", Mode.CREATE, beside=False)
+    reach("reach: removals", Mode.DELETE, beside=False)
+    reach("reach: reads", Mode.READ, beside=False)

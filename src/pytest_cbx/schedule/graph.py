@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pytest_cbx.errors import ProtocolError
 from pytest_cbx.schedule.model import ClientId, Status, Submit, Task, TaskId
@@ -64,12 +65,14 @@ def _check_no_circle(tasks: tuple[Task, ...], position: Mapping[TaskId, int]) ->
 def link(submit: Submit, known: dict[TaskId, Entry], first_order: int) -> Submission:
     """Entries for a checked submission, added to `known` and tied to what comes before them."""
     submission = Submission(fail_fast=submit.fail_fast)
+    ranks = _ranks(submit.tasks)
     for offset, task in enumerate(submit.tasks):
         parent = known.get(task.parent) if task.parent is not None else None
         entry = Entry(
             task=task,
             client=submit.client,
             order=first_order + offset,
+            rank=first_order + ranks[offset],
             submission=submission,
             shape=shape_of(task),
             parent=parent,
@@ -83,6 +86,36 @@ def link(submit: Submit, known: dict[TaskId, Entry], first_order: int) -> Submis
     for entry in submission.entries:
         _tie(entry, known)
     return submission
+
+
+def _ranks(tasks: tuple[Task, ...]) -> Sequence[int]:
+    """Program order: as handed in, but each after what it needs or comes after."""
+    position = {task.id: number for number, task in enumerate(tasks)}
+    before = [{position[one] for one in (*task.needs, *task.after) if one in position} for task in tasks]
+    if all(max(numbers, default=-1) < number for number, numbers in enumerate(before)):
+        return range(len(tasks))
+    following: list[list[int]] = [[] for _ in tasks]
+    for number, numbers in enumerate(before):
+        for one in numbers:
+            following[one].append(number)
+    missing = [len(numbers) for numbers in before]
+    free = [number for number, count in enumerate(missing) if not count]
+    ranks = [0] * len(tasks)
+    for rank in range(len(tasks)):
+        number = heapq.heappop(free)
+        ranks[number] = rank
+        for one in following[number]:
+            missing[one] -= 1
+            if not missing[one]:
+                heapq.heappush(free, one)
+    return ranks
+
+
+def follow(entry: Entry, before: Entry) -> None:
+    """A task that does not run waits for another to be over (and all before that), beside what it waits for already."""
+    if not before.settled and entry not in before.followed_by:
+        before.followed_by.append(entry)
+        entry.prerequisites += 1
 
 
 def _tie(entry: Entry, known: Mapping[TaskId, Entry]) -> None:

@@ -16,21 +16,26 @@ ticket wait for it. Because a group has at most `places` tickets, a client with 
 shut out another. Tickets rise with places, so the order is total and nobody waits in a circle, except for nested tasks
 that wait for each other's parents; their lock time-out ends that.
 
-Each parked task watches one of those it waits for, and is looked at again when that one leaves. Claims may be added to
-a task that runs by giving it more nodes; nothing here rests on a holder's nodes being fixed but `acquire` and `leave`.
+Each parked task watches one of those it waits for, and is looked at again when that one leaves.
+
+A task that runs may *gain* claims. Where one of them is in use, its `Call` waits: for holders only, not for parked tasks,
+since these hold nothing. A parked task waits for such calls too, unless it is nested (what waits may wait for its family); so
+tasks that keep starting cannot starve a call. `reaching` decides who goes first among calls, and breaks circles.
 """
 
 from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from pytest_cbx.effects.model import Scope
+from pytest_cbx.plan.claims import covers
 from pytest_cbx.plan.conflicts import shared
 from pytest_cbx.plan.index import ClaimIndex
 from pytest_cbx.plan.model import Claim
-from pytest_cbx.schedule.tasks import Entry, Group, Phase, strangers
+from pytest_cbx.schedule.tasks import Entry, Group, Phase, family, precedes, strangers
 
 
 @dataclass(slots=True, eq=False)
@@ -46,6 +51,29 @@ class Node:
     """By place."""
     ticketed: dict[Entry, None] = field(default_factory=dict)
     """Tasks with a ticket that do not run yet, parked or waiting for capacity."""
+    wanted: dict[Call, None] = field(default_factory=dict)
+    """Calls of running tasks that wait for it."""
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """A suspended call of a running task that waits for claims."""
+
+    entry: Entry
+    number: int
+    nodes: list[Node]
+    """What it wants and does not hold yet."""
+    serial: int
+    """Order of arrival."""
+    holders: dict[Entry, tuple[Claim, Claim]] = field(default_factory=dict)
+    """Who is in its way, with one pair (its own claim, their claim) each."""
+    behind: dict[Entry, None] = field(default_factory=dict)
+    """Tasks with calls that go first."""
+    told: Entry | None = None
+    """Whom the last `Waiting` named first."""
+    waited: float = 0.0
+    """Seconds blocked by strangers, up to `blocked_since`."""
+    blocked_since: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +85,15 @@ class Obstacle:
     mine: Claim
     theirs: Claim
 
+    @property
+    def holds(self) -> bool:
+        """Whether it has the claim; else it only comes first."""
+        return self.entry.holding and not any(
+            node.claim == self.theirs for call in self.entry.calls.values() for node in call.nodes
+        )
+
     def __str__(self) -> str:
-        verb = "held by" if self.entry.running else "wanted before it by"
+        verb = "held by" if self.holds else "wanted before it by"
         return f"{shared(self.theirs, self.mine)}, {verb} {self.entry.task.name}"
 
 
@@ -94,7 +129,7 @@ class LockTable:
 
     def enter(self, entry: Entry) -> None:
         """A task became ready, or ready again: then a ticket that it had is good again."""
-        entry.nodes = tuple([self._node(claim) for claim in dict.fromkeys(entry.task.claims)])
+        entry.nodes = [self._node(claim) for claim in dict.fromkeys(entry.task.claims)]
         if entry.ticket:
             self._queues.setdefault(entry.group, _Queue()).tickets += 1
             for node in entry.nodes:
@@ -152,27 +187,96 @@ class LockTable:
         entry.waited = 0.0
         for node in entry.nodes:
             node.holders[entry] = None
-        for other in self._parked_strangers(entry):
-            other.strangers += 1
-            if other.strangers == 1:
-                self._start_clock(other, now)
+        self._count_stranger(entry, entry.nodes, now)
 
     def leave(self, entry: Entry, now: float) -> None:
         """The task holds and wants nothing any more: it ended, was withdrawn, or waits to be tried again."""
-        if entry.phase is Phase.RUNNING:
-            for other in self._parked_strangers(entry):
-                other.strangers -= 1
-                if other.strangers == 0:
-                    _stop_clock(other, now)
+        if entry.holding:
+            self._discount_stranger(entry, entry.nodes, now)
         elif entry.phase is Phase.PARKED:
             self._forget_parked(entry, now)
         self._drop_ticket(entry)
         for node in entry.nodes:
             node.holders.pop(entry, None)
             self._release(node)
-        entry.nodes = ()
+        entry.nodes = []
+        entry.gained.clear()
+        entry.holdings = None
         self.freed.pop(entry, None)
         self._free_watchers(entry)
+
+    # --- claims that turn up while a task runs ---
+
+    def nodes(self, claims: Iterable[Claim]) -> list[Node]:
+        """Nodes for distinct claims, to be handed to `gain` or to a call that waits."""
+        return [self._node(claim) for claim in claims]
+
+    def gain(self, entry: Entry, nodes: Iterable[Node], now: float) -> None:
+        """A running task holds these from now on. They must be free for it (`rivals`)."""
+        new: list[Node] = []
+        for node in nodes:
+            if entry in node.holders:
+                self._release(node)
+                continue
+            node.holders[entry] = None
+            entry.gained[node.claim] = node
+            entry.nodes.append(node)
+            new.append(node)
+        self._count_stranger(entry, new, now)
+        for node in new:
+            if node.claim.scope is Scope.TREE:
+                self._let_go_below(entry, node.claim, now)
+
+    def want(self, call: Call) -> None:
+        """The call waits from now on."""
+        for node in call.nodes:
+            node.wanted[call] = None
+
+    def unwant(self, call: Call) -> None:
+        """It waits no longer. Its nodes are still to be gained, or to be given up by `release`."""
+        for node in call.nodes:
+            del node.wanted[call]
+
+    def release(self, nodes: Iterable[Node]) -> None:
+        """Nobody needs these nodes any more."""
+        for node in nodes:
+            self._release(node)
+
+    def rivals(self, entry: Entry, nodes: Iterable[Node]) -> dict[Entry, tuple[Claim, Claim]]:
+        """Who holds what keeps a running task from these, with one pair (its own claim, their claim) each."""
+        found: dict[Entry, tuple[Claim, Claim]] = {}
+        for node in nodes:
+            for other in node.against:
+                for holder in other.holders:
+                    if holder is not entry and holder not in found and not family(entry, holder):
+                        found[holder] = (node.claim, other.claim)
+        return found
+
+    def contenders(self, entry: Entry, nodes: Iterable[Node]) -> dict[Call, None]:
+        """Waiting calls, not of its family, that conflict with these."""
+        return {
+            call: None
+            for node in nodes
+            for other in node.against
+            for call in other.wanted
+            if not family(entry, call.entry)
+        }
+
+    def stir(self, entry: Entry) -> None:
+        """What a holder is has changed: those who watch it are to be looked at again."""
+        self._free_watchers(entry)
+
+    def _let_go_below(self, entry: Entry, tree: Claim, now: float) -> None:
+        """A tree takes the place of what was gained in it, so that a flood of paths can be cut short."""
+        covered = [node for claim, node in entry.gained.items() if claim != tree and covers(tree, claim)]
+        if not covered:
+            return
+        self._discount_stranger(entry, covered, now)
+        for node in covered:
+            del entry.gained[node.claim], node.holders[entry]
+            self._release(node)
+        gone = set(covered)
+        entry.nodes = [node for node in entry.nodes if node not in gone]
 
     # --- time-outs ---
 
@@ -274,8 +378,20 @@ class LockTable:
                     if strangers(holder, entry.client, entry.parent) and holder not in entry.ancestors:
                         yield holder
 
-    def _parked_strangers(self, holder: Entry) -> Iterator[Entry]:
-        for node in holder.nodes:
+    def _count_stranger(self, holder: Entry, nodes: Iterable[Node], now: float) -> None:
+        for other in self._parked_strangers(holder, nodes):
+            other.strangers += 1
+            if other.strangers == 1:
+                self._start_clock(other, now)
+
+    def _discount_stranger(self, holder: Entry, nodes: Iterable[Node], now: float) -> None:
+        for other in self._parked_strangers(holder, nodes):
+            other.strangers -= 1
+            if other.strangers == 0:
+                _stop_clock(other, now)
+
+    def _parked_strangers(self, holder: Entry, nodes: Iterable[Node]) -> Iterator[Entry]:
+        for node in nodes:
             for other in node.against:
                 for members in other.parked.values():
                     one = next(iter(members))
@@ -314,6 +430,10 @@ def _first(entry: Entry, other: Node) -> Entry | None:
         earlier = one.ticket < entry.ticket or not entry.ticket
         if earlier and one is not entry and (entry.parent is None or one.parent is entry.parent):
             return one
+    if other.wanted and entry.parent is None:
+        for call in other.wanted:
+            if not precedes(entry, call.entry):
+                return call.entry
     return None
 
 

@@ -50,7 +50,7 @@ class Seats:
         """The task that a seat is free for and whose turn it is. It stays in the queue."""
         self._held_up = False
         for parent in list(self._to_board):
-            if parent.running and parent.stop_reason is None and parent.rider is None and parent.boarding:
+            if parent.running and not parent.leaving and parent.rider is None and parent.boarding:
                 return next(iter(parent.boarding))
             del self._to_board[parent]
         if not self._ready or self.admission.total >= self.admission.jobs:

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from pytest_cbx.schedule.model import ClientId, Status, Task, TaskId
+from pytest_cbx.plan.model import Claim, Mode
+from pytest_cbx.schedule.model import ClientId, Ended, Status, Task, TaskId
 from pytest_cbx.tier import Tier
 
 if TYPE_CHECKING:
     from pytest_cbx.schedule.admission import Seat
-    from pytest_cbx.schedule.locks import Node
+    from pytest_cbx.schedule.holdings import Holdings
+    from pytest_cbx.schedule.locks import Call, Node
 
 MICRO = 1_000_000
 """Cores are counted in millionths, so that adding and taking away leaves no rounding behind."""
@@ -29,6 +31,8 @@ class Phase(Enum):
     BACKOFF = "back-off"
     """Failed, and waits to be tried again; holds nothing."""
     RUNNING = "running"
+    COMMITTING = "committing"
+    """Ended, and waits to be committed in program order. Holds its claims, but no seat."""
     OVER = "over"
     """Its `End` was told."""
 
@@ -68,6 +72,9 @@ class Entry:
     shape: Shape
     parent: Entry | None = None
     ancestors: tuple[Entry, ...] = ()
+    """Its parent first."""
+    rank: int = 0
+    """Its place in program order among its group: as `order`, but behind what it needs or comes after."""
     phase: Phase = Phase.PENDING
     status: Status | None = None
     root: str = ""
@@ -86,8 +93,29 @@ class Entry:
     """When it first was ready; below 0 before. Kept over retries: this is its age."""
     started_at: float = 0.0
     retry_at: float = 0.0
+    serial: int = 0
+    """Counts starts and ends together, so that what left after this one started is known exactly."""
     stop_reason: str | None = None
     """Set once its instance was told to stop."""
+    stop_status: Status = Status.CANCELLED
+    stop_blockers: tuple[TaskId, ...] = ()
+    restarting: bool = False
+    """It was told to stop and to start anew, and has not answered."""
+    restarts: int = 0
+    alone: bool = False
+    """It was restarted too often: it claims everything, and is never chosen as a victim again."""
+    behind: dict[Entry, None] = field(default_factory=dict)
+    """Those that must be over before it starts anew."""
+    calls: dict[int, Call] = field(default_factory=dict)
+    """Its suspended calls that wait, by number."""
+    gained: dict[Claim, Node] = field(default_factory=dict)
+    """What it holds beside the claims that it started with."""
+    wanted: dict[Claim, None] = field(default_factory=dict)
+    """What its calls waited for when it was told to restart."""
+    holdings: Holdings | None = None
+    """All that it holds, for quick answers; made when first asked for."""
+    ended: Ended | None = None
+    """How it ended, while it waits to be committed."""
 
     seat: Seat | None = None
     rides_on: Entry | None = None
@@ -98,7 +126,7 @@ class Entry:
     """Children in phase READY."""
 
     group: Group = (ClientId(0), None)
-    nodes: tuple[Node, ...] = ()
+    nodes: list[Node] = field(default_factory=list)
     place: int = 0
     """Number in the queue of its group, 0 for none."""
     ticket: int = 0
@@ -126,6 +154,16 @@ class Entry:
         """Whether an instance of it may be alive."""
         return self.phase is Phase.RUNNING
 
+    @property
+    def holding(self) -> bool:
+        """Whether it has its claims: it runs, or waits to be committed."""
+        return self.phase is Phase.RUNNING or self.phase is Phase.COMMITTING
+
+    @property
+    def leaving(self) -> bool:
+        """Whether it was told to stop or to start anew, so that its claims come free without anybody's doing."""
+        return self.restarting or self.stop_reason is not None
+
 
 def shape_of(task: Task) -> Shape:
     """The capacity that a task takes."""
@@ -139,3 +177,46 @@ def strangers(holder: Entry, client: ClientId, parent: Entry | None) -> bool:
     meanwhile it holds up the claims of its parent, and two such tasks may hold up each other.
     """
     return holder.client != client or (parent is not None and holder.parent is not parent)
+
+
+def family(one: Entry, other: Entry) -> bool:
+    """Whether one of the two is nested in the other, or they are the same: their claims get along."""
+    return one is other or one in other.ancestors or other in one.ancestors
+
+
+def top(one: Entry, other: Entry) -> Entry:
+    """The outermost task that `one` is nested in and `other` is not; `one` itself where there is no such. Not for a family.
+
+    Whoever waits for what `one` changed waits for that task: what a nested task holds passes to the one around it.
+    """
+    found = one
+    for outer in one.ancestors:
+        if outer is other or outer in other.ancestors:
+            break
+        found = outer
+    return found
+
+
+def precedes(one: Entry, other: Entry) -> bool:
+    """Whether `one` comes before `other` in a program order that the two must have the effect of."""
+    return one.rank < other.rank and one.group == other.group and one.task.serializable and other.task.serializable
+
+
+def passed_on(entry: Entry, event: Ended) -> tuple[Claim, ...]:
+    """What a nested task that ended leaves to the task around it: what that one's changes, or what it learned, rest on."""
+    held = (*entry.task.claims, *entry.gained) if entry.task.serializable else tuple(entry.gained)
+    if event.rolled_back:
+        return tuple(claim for claim in held if claim.mode is Mode.READ)
+    return (*held, *(event.written or ()))
+
+
+def seen_with(entry: Entry) -> list[Claim]:
+    """What a task and those nested in it hold or want beside the claims that they started with, or want to start with."""
+    seen = [node.claim for call in entry.calls.values() for node in call.nodes]
+    for child in entry.children:
+        if child.status is None:
+            seen += child.gained
+            seen += seen_with(child)
+            if child.phase is Phase.PARKED:
+                seen += child.task.claims
+    return seen

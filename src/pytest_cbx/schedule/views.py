@@ -91,6 +91,8 @@ def _queued(entry: Entry, locks: LockTable, admission: Admission, reserved: Entr
             reason = f"{entry.prerequisites} before it not ended"
         case Phase.BACKOFF:
             reason = "failed, to be tried again"
+        case Phase.COMMITTING:
+            reason = "has ended, and is committed when what comes before it is over"
         case Phase.PARKED:
             blockers = tuple(one.id for one in locks.holders_in_the_way(entry))
             reason = str(locks.obstacle(entry) or "claims are coming free")
