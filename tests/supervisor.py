@@ -59,7 +59,8 @@ def supervise(
     honour_races: bool = True,
     environment: dict[bytes, bytes] | None = None,
 ) -> Watched:
-    """Run a command to its end. `before` is called with each trap before it is answered, and decides about it.
+    """Run a command to its end. `before` is called with each trap before it is answered, and decides about it
+    (what can only fail, with `Trap.error`, fails with that unless it decides otherwise).
 
     `roots` are the work trees; by default the command's directory. With `honour_races` false, structural calls do not wait.
     """
@@ -116,9 +117,9 @@ class _Answering:
             self._later.append(notification)
             return
         self.traps.append(trap)
-        verdict = trap.error or None
-        if verdict is None:
-            verdict = self._before(trap)
+        verdict = self._before(trap)
+        if trap.error and verdict is None:
+            verdict = trap.error
         if verdict is None:
             if self._inflight is not None:
                 self._inflight.note(trap)

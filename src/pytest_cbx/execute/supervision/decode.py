@@ -295,6 +295,10 @@ class Decoder:
         exchange = bool(flags & _EXCHANGE)
         if not stat.S_ISDIR(moved) and (slash or (other_slash and not exchange)):
             raise Fails(errno.ENOTDIR)
+        if other.startswith(path + b"/"):
+            raise Fails(errno.EINVAL)
+        if path.startswith(other + b"/"):
+            raise Fails(errno.EINVAL if exchange else errno.ENOTEMPTY)
         if there is not None and not exchange:
             if (info.st_ino, info.st_dev) == (there.st_ino, there.st_dev):
                 raise Fails(0)  # two names of one file: nothing happens, successfully

@@ -62,7 +62,10 @@ def entry(pid: int, descriptor: int, text: bytes) -> Found:
         raise Fails(errno.ENOENT)
     if name in _SPECIAL:
         raise Fails(0)
-    path, info, _ = _walk(pid, descriptor, head + slash or b".", follow=True)
+    try:
+        path, info, _ = _walk(pid, descriptor, head + slash or b".", follow=True)
+    except Nameless:
+        raise Fails(errno.ENOENT) from None  # a directory that is deleted has no names
     if info is None:
         raise Fails(errno.ENOENT, path)
     if not stat.S_ISDIR(info.st_mode):
@@ -201,7 +204,7 @@ def _walk(pid: int, descriptor: int, text: bytes, *, follow: bool) -> Found:
                 at = b"" if target.startswith(b"/") else at
                 todo.extend(reversed(target.split(b"/")))
                 continue
-            path, info = _jump(path, errno.ENOENT)
+            path, info = _pass(path) if todo else _jump(path, errno.ENOENT)
         if not last and not stat.S_ISDIR(info.st_mode):
             raise Fails(errno.ENOTDIR)
         at = path if path != b"/" else b""
@@ -274,6 +277,14 @@ def _jump(link: bytes, missing: int) -> tuple[bytes, os.stat_result]:
         raise Nameless
     # This name of it is gone, another one is left: its inode, and so its mode and content, still are somebody's.
     return text.removesuffix(_DELETED), info
+
+
+def _pass(link: bytes) -> tuple[bytes, os.stat_result]:
+    """Follow a magic link on the way to something below it."""
+    try:
+        return _jump(link, errno.ENOENT)
+    except Nameless:
+        raise Fails(0) from None
 
 
 def _is_same(path: bytes, info: os.stat_result) -> bool:
