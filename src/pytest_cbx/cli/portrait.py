@@ -96,6 +96,7 @@ def _sections(job: Job, value: Explained, deny: Severity | None) -> Iterator[tup
         yield name, getattr(effects, name), ""
     yield "unknown", effects.unknown, ""
     yield "claims", value.claims, ""
+    yield "learned", value.learned, ""
     for severity in reversed(Severity):
         rows = [row for row in value.findings if row.severity == severity.value]
         yield severity.value, [_found(row, value.command) for row in rows], _STYLES[severity.value]

@@ -100,7 +100,12 @@ def main(arguments: argparse.Namespace) -> int:
         tier=Tier(arguments.tier) if arguments.tier else None,
     )
     site = Site(base=project.root, root=project.root)
-    (job,) = prepare([command], site=site, settings=project.settings, hooks=plugin_manager(), folder=Path.cwd())
+    notes: list[str] = []
+    (job,) = prepare(
+        [command], site=site, settings=project.settings, hooks=plugin_manager(), folder=Path.cwd(), notes=notes
+    )
+    for note in notes:
+        print(f"cbx: {note}", file=sys.stderr)
     refused = refusal(job, project.settings, rung)
     if refused is not None:
         _say_refused(job, project.settings.deny, refused)

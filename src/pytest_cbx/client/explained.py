@@ -68,6 +68,8 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
     parts: list[PartRow]
     """In order of the text; one may lie in another."""
     estimate: EstimateRow
+    learned: list[str]
+    """Claims that come from what earlier runs were seen to touch."""
     differences: list[str]
     """What the second reader of the text sees differently."""
 
@@ -125,6 +127,7 @@ def explained(job: Job) -> Explained:
             cpus=request.cpus,
             memory=request.memory,
         ),
+        learned=list(job.learned),
         differences=list(request.effects.differences) if request.effects else [],
     )
 

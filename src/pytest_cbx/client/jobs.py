@@ -15,9 +15,20 @@ import pluggy
 
 from pytest_cbx.client.foresight import Foresight
 from pytest_cbx.client.ignored import Ignored
+from pytest_cbx.client.isolation import reach
+from pytest_cbx.client.learned import Trace
+from pytest_cbx.client.learning import (
+    SOURCES,
+    UNLISTED_LOCK,
+    Classroom,
+    instructed,
+    known_part,
+    products_of_others,
+)
 from pytest_cbx.client.slots import most_cores
 from pytest_cbx.config.model import CommandConfig, Settings
 from pytest_cbx.effects.model import Effects, Scope
+from pytest_cbx.errors import UsageError
 from pytest_cbx.plan.build import build_plan
 from pytest_cbx.plan.claims import claims_of
 from pytest_cbx.plan.estimate import needed_cpus, needed_memory
@@ -35,6 +46,10 @@ class Job:
     """Absolute working directory."""
     base: Path
     """Absolute: its own work tree, which its paths are relative to."""
+    trace: Trace | None = None
+    """What its run is remembered under; None where it is not."""
+    learned: tuple[str, ...] = ()
+    """What it claims because earlier runs were seen to touch it, for people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,24 +71,31 @@ def prepare(
     hooks: pluggy.PluginManager | None = None,
     folder: Path | None = None,
     in_order: bool = True,
+    notes: list[str] | None = None,
 ) -> tuple[Job, ...]:
     """Read and assess each command. `cwd`s are relative to `folder` (default: `site.base`).
 
     `in_order`: they are meant to run together, so an earlier one may change a script that a later one runs.
+    `notes` takes what people should know of the store of earlier runs.
     """
     foresight = Foresight(site.base, folder=folder or site.base, hooks=hooks, in_order=in_order)
     most = most_cores(settings)
-    with collector_paused():
+    # A test's own directory is another one each time: nothing that is seen there helps the next run.
+    remembers = settings.learn and site.base == site.root
+    with collector_paused(), Classroom(site.root, enabled=remembers) as classroom:
         drafts = [
             _draft(
-                command, foresight.effects(command),
+                command, foresight.effects(command), classroom,
                 directory=foresight.directory(command), site=site, settings=settings, most=most,
             )
             for command in commands
         ]  # fmt: skip
+    if notes is not None:
+        notes += classroom.notes
     ignored = Ignored(site.root)
     ignored.learn(claim.target for job in drafts for claim in job.request.claims if claim.domain is Domain.FILE)
-    return tuple(_mark_ignored(job, ignored) for job in drafts)
+    marked = [_mark_ignored(job, ignored) for job in drafts]
+    return tuple(_beside(job, marked) for job in marked)
 
 
 def plan(jobs: Sequence[Job], *, slots: int) -> Plan:
@@ -105,11 +127,23 @@ def collector_paused() -> Iterator[None]:
 
 
 def _draft(
-    command: CommandConfig, effects: Effects, *, directory: Path, site: Site, settings: Settings, most: float
+    command: CommandConfig,
+    effects: Effects,
+    classroom: Classroom,
+    *,
+    directory: Path,
+    site: Site,
+    settings: Settings,
+    most: float,
 ) -> Job:
+    lesson = classroom.lesson(command, effects, directory)
     assessment = assess(effects, text=command.run, declared=command.tier, trust=command.trust)
+    replaces = lesson.replaces(effects, assessment) and _is_guarded(command, settings)
+    known = known_part(effects) if replaces else effects
+    if replaces:
+        assessment = assess(known, text=command.run, declared=command.tier, trust=command.trust)
     claims = claims_of(
-        effects,
+        known,
         workspace=str(site.base),
         cwd=str(directory),
         reads=command.reads,
@@ -130,7 +164,26 @@ def _draft(
         effects=effects,
         assessment=assessment,
     )
-    return Job(config=command, request=request, directory=directory, base=site.base)
+    request, learned = instructed(request, lesson, replaces=replaces)
+    return Job(
+        config=command, request=request, directory=directory, base=site.base, trace=lesson.trace, learned=learned
+    )
+
+
+def _is_guarded(command: CommandConfig, settings: Settings) -> bool:
+    """Whether a wrong prediction is caught when it runs. Asked only where it matters: to know the rung takes a probe."""
+    try:
+        return not command.privileged and reach(settings.isolation).name != "off"
+    except UsageError:
+        return False
+
+
+def _beside(job: Job, jobs: Sequence[Job]) -> Job:
+    """A job that is known from its runs only, with claims on what the others make and it may read."""
+    if SOURCES not in job.request.claims or UNLISTED_LOCK not in job.request.claims:
+        return job
+    extra = products_of_others(job.request, (other.request for other in jobs))
+    return dataclasses.replace(job, request=dataclasses.replace(job.request, claims=(*job.request.claims, *extra)))
 
 
 def _standing_in(directory: Path, site: Site) -> tuple[Claim, ...]:

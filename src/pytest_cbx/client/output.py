@@ -44,6 +44,11 @@ def cache_directory() -> Path:
     return fallback
 
 
+def digest_of_tree(root: Path) -> str:
+    """The name of a work tree's folder in the cache directory."""
+    return hashlib.sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:16]
+
+
 class OutputFolder:
     """The folder of one run. Made at once, so that a full or read-only disk is known before anything runs.
 
@@ -52,9 +57,8 @@ class OutputFolder:
     """
 
     def __init__(self, root: Path) -> None:
-        digest = hashlib.sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:16]
         try:
-            self._runs = cache_directory() / digest / "runs"
+            self._runs = cache_directory() / digest_of_tree(root) / "runs"
             self.path = self._make()
             self._prune()
         except OSError as error:

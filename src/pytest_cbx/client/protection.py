@@ -15,12 +15,10 @@ from pytest_cbx.tier import Tier
 OFF = "off"
 MISSING = "nothing is enforced or undone"
 """What a rung of `off` cannot give."""
-_RUNGS = (OFF, "guard", "serializable")
-"""From the lowest to the highest."""
 
 
 def rung_of(job: Job, wanted: Isolation, reached: str) -> str:
-    """The rung that a job runs at. `reached`: the highest one that the engine has.
+    """The rung that a job runs at. `reached`: what the engine says; one that can guard can also trace reads.
 
     Raises:
         UsageError: a rung was asked for by name that this engine has not.
@@ -29,8 +27,8 @@ def rung_of(job: Job, wanted: Isolation, reached: str) -> str:
         return OFF
     if wanted is Isolation.AUTO:
         # `serializable` costs time that only those should spend who ask for it.
-        return min("guard", reached, key=_RUNGS.index)
-    if _RUNGS.index(wanted.value) > _RUNGS.index(reached):
+        return OFF if reached == OFF else "guard"
+    if reached == OFF:
         raise UsageError(
             f'isolation "{wanted.value}" cannot be had: the engine of this work tree has reached "{reached}". '
             'Take "auto", or "off" to run without it.'

@@ -14,6 +14,7 @@ import msgspec
 
 from pytest_cbx.client.ending import outcome_of
 from pytest_cbx.client.jobs import Job
+from pytest_cbx.client.learning import Diary
 from pytest_cbx.client.outcome import Outcome
 from pytest_cbx.client.output import OutputFolder
 from pytest_cbx.client.protection import rollback_of, rung_of
@@ -77,6 +78,7 @@ class Runner:
         self.watch = watch or Watch()
         self.settings = settings
         self._root = root
+        self._diary = Diary(root, settings)
         self._output = OutputFolder(root)
         try:
             self._client = Client.connect(
@@ -97,6 +99,11 @@ class Runner:
     def welcome(self) -> Welcome:
         """What the engine said of itself."""
         return self._client.welcome
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """For people, once closed: why what was seen could not be stored."""
+        return tuple(self._diary.notes)
 
     @property
     def outstanding(self) -> int:
@@ -205,6 +212,7 @@ class Runner:
         try:
             self._client.close()
         finally:
+            self._diary.store()
             self._output.close()
 
     def __enter__(self) -> Runner:
@@ -217,8 +225,10 @@ class Runner:
 
     def _outcome(self, pending: _Pending, finished: Finished) -> Outcome:
         separate = pending.capture is Capture.SEPARATE
+        job = pending.job
+        self._diary.take_down(job.trace, job.request, finished, isolation=pending.isolation)
         return outcome_of(
-            pending.job,
+            job,
             finished,
             root=self._root,
             isolation=pending.isolation,

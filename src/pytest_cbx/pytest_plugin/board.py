@@ -98,6 +98,7 @@ class Board:
             if runner is not None:
                 self._drain(runner)
                 runner.close()
+                self.notes += runner.notes
         finally:
             if recorder is not None:
                 recorder.close()
@@ -135,6 +136,7 @@ class Board:
             settings=self.options.settings,
             hooks=self.config.pluginmanager,
             folder=self.options.file.parent if self.options.file else None,
+            notes=self.notes,
         )
         self.jobs.update((job.config.name, job) for job in made)
         self._nodeids.update((name, item.nodeid) for name, item in by_name.items())

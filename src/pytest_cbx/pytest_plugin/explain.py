@@ -58,6 +58,7 @@ def explain(jobs: Sequence[Job], graph: Plan, *, deny: Severity | None = None) -
             f"    finding    {told(finding)}" for finding in (request.assessment.findings if request.assessment else ())
         ]
         lines += [f"    claims     {claim}" for claim in request.claims]
+        lines += [f"    learned    {line}" for line in by_name[request.name].learned]
         lines += [f"    waits for  {wait}" for wait in waits.get(planned.number, ())]
         lines += [f"    refused    {told(finding)}" for finding in findings_against(by_name[request.name], deny)]
     return [*lines, "", *render_plan(graph).splitlines()]

@@ -16,7 +16,7 @@ from pytest_cbx.cli import main as cli
 from pytest_cbx.cli import plan as plan_command
 from pytest_cbx.errors import CbxError, EngineLost, InternalError
 
-KEYS = ["command", "tier", "reasons", "effects", "claims", "findings", "parts", "estimate", "differences"]
+KEYS = ["command", "tier", "reasons", "effects", "claims", "findings", "parts", "estimate", "learned", "differences"]
 EFFECTS = ["reads", "writes", "creates", "deletes", "ports", "network", "processes", "unknown"]
 
 
@@ -59,8 +59,8 @@ def feed(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
         ("run",),
         ("run", "--", " "),
         ("run", "--timeout", "soon", "--", "true"),
-        ("run", "--isolation", "guard", "--", "true"),
-        ("run", "--rollback", "always", "--", "true"),
+        ("run", "--isolation", "jail", "--", "true"),
+        ("run", "--isolation", "off", "--rollback", "always", "--", "true"),
         ("run", "--tier", "FAST", "--", "true"),
         ("run", "--workspace", "nowhere", "--", "true"),
     ],

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pytest_cbx.client.explained import Explained, explained, legible
 from tests.unit.client.making import make_jobs
 
-KEYS = ["command", "tier", "reasons", "effects", "claims", "findings", "parts", "estimate", "differences"]
+KEYS = ["command", "tier", "reasons", "effects", "claims", "findings", "parts", "estimate", "learned", "differences"]
 EFFECTS = ["reads", "writes", "creates", "deletes", "ports", "network", "processes", "unknown"]
 
 
