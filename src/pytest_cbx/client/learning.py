@@ -152,6 +152,7 @@ class Classroom:
         self._store = Store(root, create=False) if enabled else None
         self._known = self._store.keys() if self._store else frozenset()
         self._digests: dict[str, FileDigest] = {}
+        self._places: dict[str, str] = {}
 
     def __enter__(self) -> Classroom:
         return self
@@ -188,7 +189,9 @@ class Classroom:
         )
 
     def _trace(self, command: CommandConfig, effects: Effects, directory: str) -> Trace:
-        place = os.path.relpath(directory, self._root)
+        place = self._places.get(directory)
+        if place is None:
+            place = self._places[directory] = os.path.relpath(directory, self._root)
         key = hashlib.sha256()
         for part in (command.run, place, *(f"{name}={value}" for name, value in sorted(command.env.items()))):
             key.update(part.encode("utf-8", "surrogatepass") + b"\0")

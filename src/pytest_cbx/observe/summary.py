@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
-from pytest_cbx.client.outcome import Outcome
+from pytest_cbx.client.outcome import Changes, Outcome
 from pytest_cbx.plan.model import Plan
 
 VERSION = 1
@@ -42,7 +43,17 @@ class CommandRow(msgspec.Struct, frozen=True, kw_only=True):
     leaks: tuple[str, ...]
     reason: str
     changes: ChangesRow
+    """Also where they were undone."""
+    changes_truncated: bool
+    """There were so many that not all are listed."""
     rolled_back: bool
+    isolation: str
+    """The rung that it ran at."""
+    restarts: int
+    rollback_incomplete: tuple[str, ...]
+    surprises: tuple[str, ...]
+    refused: tuple[str, ...]
+    outside: tuple[str, ...]
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,7 +148,6 @@ def write_summary(summary: Summary, directory: Path) -> Path:
 
 def row_of(outcome: Outcome, nodeid: str = "") -> CommandRow:
     """One outcome as a row."""
-    changes = outcome.changes
     return CommandRow(
         name=outcome.name,
         nodeid=nodeid,
@@ -156,8 +166,24 @@ def row_of(outcome: Outcome, nodeid: str = "") -> CommandRow:
         waited_for=outcome.waited_for,
         leaks=outcome.leaks,
         reason=outcome.reason,
-        changes=ChangesRow(created=changes.created, modified=changes.modified, deleted=changes.deleted)
-        if changes
-        else ChangesRow(),
+        changes=_changes_row(outcome.changes or Changes()),
+        changes_truncated=outcome.changes is not None and outcome.changes.truncated,
         rolled_back=outcome.rolled_back,
+        isolation=outcome.isolation,
+        restarts=outcome.restarts,
+        rollback_incomplete=outcome.rollback_incomplete,
+        surprises=outcome.surprises,
+        refused=outcome.refused,
+        outside=_legible(outcome.outside),
     )
+
+
+def _changes_row(changes: Changes) -> ChangesRow:
+    return ChangesRow(
+        created=_legible(changes.created), modified=_legible(changes.modified), deleted=_legible(changes.deleted)
+    )
+
+
+def _legible(paths: tuple[str, ...]) -> tuple[str, ...]:
+    """Paths as JSON can hold them: bytes that are no UTF-8 are U+FFFD."""
+    return tuple(os.fsencode(path).decode("utf-8", "replace") for path in paths)

@@ -93,5 +93,19 @@ def test_the_file(tmp_path: Path) -> None:
     assert row["nodeid"] == "cbx.toml::lint"
     assert row["waited_for"] == ["fmt"]
     assert row["changes"] == {"created": ["a"], "modified": [], "deleted": []}
+    assert row["changes_truncated"] is False
+    assert row["isolation"] == "off"
     assert {"name", "command", "tier", "status", "exit_code", "attempts", "queued_s", "wall_s", "cpu_s"} <= row.keys()
     assert {"max_rss_bytes", "slot", "rolled_back"} <= row.keys()
+
+
+def test_names_that_json_cannot_hold_are_written_all_the_same(tmp_path: Path) -> None:
+    changes = Changes(created=("a\udcff",), modified=("grün",), truncated=True)
+    outcome = make_outcome(
+        "lint", changes=changes, rolled_back=True, outside=("/x\udcfe",), isolation="guard", restarts=2
+    )
+    path = write_summary(summarise([outcome], plan=None, slots=1, isolation="guard"), tmp_path)
+    (row,) = json.loads(path.read_text())["commands"]
+    assert row["changes"] == {"created": ["a\ufffd"], "modified": ["grün"], "deleted": []}
+    assert (row["changes_truncated"], row["rolled_back"], row["restarts"]) == (True, True, 2)
+    assert row["outside"] == ["/x\ufffd"]
