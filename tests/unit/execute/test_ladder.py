@@ -14,10 +14,9 @@ from typing import Never
 import pytest
 
 from pytest_cbx.execute import ladder
-from pytest_cbx.execute.kernel import landlock, syscalls
+from pytest_cbx.execute.kernel import facts, landlock, syscalls
 from pytest_cbx.execute.kernel.seccomp import Listener
-
-needs_guard = pytest.mark.skipif(ladder.probe().level == "off", reason=f"no rung guard here: {ladder.probe().reason}")
+from tests.unit.execute.kernel.supervised import needs_guard
 
 
 @pytest.fixture
@@ -38,6 +37,19 @@ def fails(number: int) -> Callable[..., Never]:
 
 def descriptors() -> set[str]:
     return set(os.listdir("/proc/self/fd"))
+
+
+def confined() -> bool:
+    """Whether this process is itself under a seccomp filter, as in a container."""
+    return "Seccomp:\t0" not in Path("/proc/self/status").read_text()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has these")
+def test_a_kernel_that_lists_everything_reaches_guard(probe: Callable[[], ladder.Reached]) -> None:
+    lacking = [each for each in (facts.seccomp_notification(), facts.ask_landlock()) if not each.there]
+    if lacking or not syscalls.supported() or confined():
+        pytest.skip(f"not promised here: {lacking or 'a filter or a machine that may forbid parts'}")
+    assert probe().level == "guard", probe().reason
 
 
 @needs_guard

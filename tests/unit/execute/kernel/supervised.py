@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import select
 import subprocess
@@ -16,7 +17,11 @@ from pytest_cbx.execute import ladder
 from pytest_cbx.execute.kernel.filter import FilterPolicy, build
 from pytest_cbx.execute.kernel.seccomp import Listener, Notification, install
 
-needs_guard = pytest.mark.skipif(ladder.probe().level == "off", reason=f"no rung guard here: {ladder.probe().reason}")
+needs_guard = pytest.mark.skipif(
+    ladder.probe().level == "off" and os.environ.get("CBX_REQUIRE") != "1",
+    reason=f"no rung guard here: {ladder.probe().reason}",
+)
+"""What it skips for could be our own mistake; `test_ladder` has a test that does not take the ladder's word for it."""
 
 T = TypeVar("T")
 Answerer = Callable[[Listener, Notification], object]

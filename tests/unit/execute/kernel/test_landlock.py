@@ -6,6 +6,7 @@ import errno
 import os
 import signal
 import socket
+import stat
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -47,6 +48,11 @@ def places(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "open", tmp_path / "closed"
 
 
+def bind_path(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+
+
 WRITES: dict[str, Callable[[Path], object]] = {
     "write": lambda folder: (folder / "file").write_text("new"),
     "append": lambda folder: (folder / "file").open("a").close(),
@@ -56,6 +62,9 @@ WRITES: dict[str, Callable[[Path], object]] = {
     "mkdir": lambda folder: (folder / "made").mkdir(),
     "symlink": lambda folder: (folder / "made").symlink_to("file"),
     "fifo": lambda folder: os.mkfifo(folder / "made"),
+    "socket": lambda folder: bind_path(folder / "made"),
+    # A device without a number is what anyone may make (a whiteout).
+    "device": lambda folder: os.mknod(folder / "made", stat.S_IFCHR, 0),
     "rename": lambda folder: (folder / "file").rename(folder / "made"),
     "link": lambda folder: os.link(folder / "file", folder / "made"),
 }
