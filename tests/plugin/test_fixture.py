@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_cbx.client.api import Cbx
+from pytest_cbx.config.model import CommandConfig, Isolation, Rollback
 from pytest_cbx.errors import CommandTimeout, SpawnError, UsageError
 from pytest_cbx.tier import Tier
 from tests.plugin.conftest import Project
@@ -16,8 +17,31 @@ def test_run_gives_an_outcome(cbx: Cbx) -> None:
     assert done.attempts == 1
     assert done.duration > 0
     assert done.error is None
-    assert done.changes is None
+    assert (done.changes is None) is (done.isolation == "off")
     assert not done.rolled_back
+
+
+def test_a_dry_run_is_refused_where_nothing_can_be_undone(cbx: Cbx) -> None:
+    with pytest.raises(UsageError, match="the changes would stay"):
+        cbx.run("echo x > new", rollback="always", isolation="off")
+    assert not (cbx.path / "new").exists()
+    assert cbx.run("echo x > new; false", rollback=Rollback.ON_FAILURE, isolation=Isolation.OFF).exit_code == 1
+    assert (cbx.path / "new").exists()
+
+
+def test_words_that_are_none(cbx: Cbx) -> None:
+    with pytest.raises(UsageError, match='rollback must be one of .*did you mean "always"'):
+        cbx.run("true", rollback="allways")
+    with pytest.raises(UsageError, match="isolation must be one of"):
+        cbx.run_all(["true"], isolation="jail")
+
+
+def test_a_dry_run_of_one_of_many_is_refused_alone(cbx: Cbx) -> None:
+    dry = CommandConfig(name="dry", run="echo x > new", line=0, rollback=Rollback.ALWAYS)
+    refused, other = cbx.run_all([dry, "true"], isolation="off")
+    assert (refused.cause, refused.attempts) == ("denied", 0)
+    assert other.ok
+    assert not (cbx.path / "new").exists()
 
 
 def test_bound_to_tmp_path_and_elsewhere(cbx: Cbx) -> None:
