@@ -213,15 +213,15 @@ def _whole(data: bytes, offset: int, where: str) -> int:
     length, scope, kind, check = _HEAD.unpack_from(data, offset)
     end: int = offset + _PREFIX + length
     if (length ^ length >> 8 ^ length >> 16 ^ scope ^ scope >> 8 ^ kind ^ 0xA5) & 0xFF != check:
-        if not any(data[offset:]):
-            return 0  # a power cut left the length of the file, not its content
+        if not any(data[offset + _HEAD.size - 1 :]):
+            return 0  # a power cut left the length of the file, not its content, or not all of it
         raise JournalDamaged(where, f"the head of the record at byte {offset} is wrong")
     if end > len(data):
         return 0
     found = _CRC.unpack_from(data, offset + _HEAD.size)[0]
     head = data[offset : offset + _HEAD.size]
     if zlib.crc32(data[offset + _PREFIX : end], zlib.crc32(head)) != found:
-        if not any(data[end - min(8, length) :]):
+        if not any(data[end - 1 :]):
             return 0
         raise JournalDamaged(where, f"the checksum of the record at byte {offset} is wrong")
     return end

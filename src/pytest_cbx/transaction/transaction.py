@@ -29,6 +29,7 @@ from pytest_cbx.transaction.keeping import Keeper, Preparation
 from pytest_cbx.transaction.model import Budget, Changes, Report
 from pytest_cbx.transaction.past import Past
 from pytest_cbx.transaction.records import Header, Kind, Record
+from pytest_cbx.transaction.settling import Settling
 from pytest_cbx.transaction.undo import Undo, scopes_below
 
 # What is known of a name. The order counts: up to WRITTEN a write needs no record, up to META a change of metadata does not.
@@ -61,7 +62,7 @@ class State(Enum):
 class _Shared:
     """What a root transaction and those nested in it have in common."""
 
-    __slots__ = ("budget", "disk", "journal", "keeper", "live", "on_end", "scopes")
+    __slots__ = ("budget", "disk", "journal", "keeper", "live", "on_end", "scopes", "settling")
 
     def __init__(
         self, journal: Journal, disk: Disk, clone: Clone, budget: Budget | None, on_end: Callable[[], None] | None
@@ -69,6 +70,7 @@ class _Shared:
         self.journal = journal
         self.disk = disk
         self.keeper = Keeper(journal, disk, clone, budget)
+        self.settling = Settling(disk) if journal.power else None
         self.live: list[Transaction] = []
         self.scopes = 0
         self.on_end = on_end
@@ -243,6 +245,8 @@ class Transaction:
         folder, _, name = path.rpartition(b"/")
         known = self._known.get(folder)
         state = known.get(name, _UNKNOWN) if known is not None else _UNKNOWN
+        if self._shared.settling is not None:
+            self._shared.settling.expect(folder)
         if state in (_FRESH, _NAMED):
             known[name] = _NAMED  # type: ignore[index]
             return
@@ -257,6 +261,8 @@ class Transaction:
             JournalError: the journal cannot be written.
         """
         folder, _, name = path.rpartition(b"/")
+        if self._shared.settling is not None:
+            self._shared.settling.expect(folder)
         state = self._state(folder, name)
         if state == _FRESH:
             return
@@ -273,6 +279,8 @@ class Transaction:
             PreimageLimit, JournalError: as `remove`.
         """
         coming = self._in_flight(source)
+        if self._shared.settling is not None:
+            self._shared.settling.expect(_split(source)[0], _split(target)[0])
         moved = self._look(source) or coming
         there = self._look(target)
         if (
@@ -294,9 +302,10 @@ class Transaction:
         for one in {_identity(moved), _identity(coming or moved)} - {other}:
             parts.append(records.rename(self._scope, source, target, identity=one, other=other, exchange=exchange))
         self._append(b"".join(parts))
+        tree = stat.S_ISDIR(moved.st_mode) or (there is not None and stat.S_ISDIR(there.st_mode))
         for live in self._shared.live:
-            live._forget(source, stat.S_ISDIR(moved.st_mode))
-            live._forget(target, there is None or stat.S_ISDIR(there.st_mode))
+            live._forget(source, tree)
+            live._forget(target, tree)
             live._pending[target] = (source, _identity(moved))
             if exchange:
                 live._pending[source] = (target, other)
@@ -453,7 +462,16 @@ class Transaction:
     def _append(self, data: bytes) -> None:
         if self.state is not State.RUNNING:
             self._require(State.RUNNING)
-        self._shared.journal.append(data)
+        shared = self._shared
+        if shared.settling is not None:
+            self._settle(shared.settling)
+        shared.journal.append(data)
+
+    def _settle(self, settling: Settling) -> None:
+        try:
+            settling.settle()
+        except OSError as error:
+            raise JournalError(self.folder, error) from error
 
     def _make(self, path: bytes, folder: bytes, name: bytes, state: int, then: int) -> None:
         """Nothing is at the path, something will be."""

@@ -55,6 +55,9 @@ class Undo:
         self._instead: dict[Identity, Identity] = {}
         """Inodes that had to be made anew: old → new."""
         self._dirty: dict[bytes, None] = {}
+        """With `power`: what is to be flushed."""
+        self._marks: list[bytes] = []
+        """With `power`: what is to be noted when it has been."""
         self._folders: set[bytes] = set()
         """Known to be directories; forgotten when one moves or goes."""
         undone: set[int] = set()
@@ -128,7 +131,15 @@ class Undo:
         old, new = _NONE, _NONE
         if record.meta is not None and record.meta.identity in self._instead:
             old, new = record.meta.identity, self._instead[record.meta.identity]
-        self._journal.note(records.mark(Mark(record.index, int(put_off), old, new)))
+        mark = records.mark(Mark(record.index, int(put_off), old, new))
+        if self._journal.power:
+            # It must not survive a power cut that what it speaks of does not survive: be that restored, or found to be right.
+            self._marks.append(mark)
+            for path in (record.path, record.target) if record.kind is Kind.RENAME else (record.path,):
+                self._touch(path)
+                self._touch_entry(path)
+        else:
+            self._journal.note(mark)
         if not put_off:
             self._restored += 1
 
@@ -160,6 +171,9 @@ class Undo:
         for path in self._dirty:
             self._disk.flush(path)
         self._dirty.clear()
+        for mark in self._marks:
+            self._journal.note(mark)
+        self._marks.clear()
         self._journal.flush()
 
     def _touch(self, path: bytes) -> None:
@@ -246,7 +260,8 @@ class Undo:
         info = self._look(record.path)
         if info is None or not self._is(info, meta.identity):
             return False
-        if not meta.is_untouched(info):
+        # A power cut may lose the time of a change, and not the change.
+        if self._journal.power or not meta.is_untouched(info):
             self._write_back(record, meta, info)
         self._finish(record.path, meta)
         return True
