@@ -1,0 +1,175 @@
+"""`durability = "power"`: whatever a power cut leaves of what was not flushed, the tree is as before or, once committed, as after."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from pytest_cbx.errors import CbxError
+from pytest_cbx.transaction.inspection import half_made
+from pytest_cbx.transaction.transaction import State, Transaction
+from tests.simulated_disk import Loss, Node, Platter, SimulatedDisk, fingerprint, portrait
+from tests.unit.transaction.scenes import SCENES, Program, furnish
+
+BEFORE, AFTER = "before", "after"
+SEEDS = 6
+CHOICES = [(loss, 0) for loss in Loss if loss is not Loss.RANDOM] + [(Loss.RANDOM, seed) for seed in range(SEEDS)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """What a power cut left."""
+
+    nodes: dict[int, Node]
+    allowed: frozenset[str]
+    told: str
+
+
+@dataclass(slots=True)
+class World:
+    """A tree and a journals' home on a simulated disk."""
+
+    tree: Path
+    home: Path
+    graveyard: Path
+    before: dict[str, object] = field(default_factory=dict)
+    after: dict[str, object] = field(default_factory=dict)
+    cuts: dict[tuple[str, frozenset[str]], Cut] = field(default_factory=dict)
+    points: int = 0
+    """Power cuts that were noted."""
+    allowed: frozenset[str] = frozenset({BEFORE})
+
+    @classmethod
+    def furnished(cls, folder: Path) -> World:
+        """A new one."""
+        world = cls(folder / "tree", folder / "home", folder / "graveyard")
+        for path in (world.tree, world.home):
+            path.mkdir()
+        furnish(world.tree)
+        world.before = portrait([world.tree])
+        return world
+
+    def disk(
+        self, *, choices: list[tuple[Loss, int]] | None = None, ctimes: dict[int, int] | None = None
+    ) -> SimulatedDisk:
+        """A disk that notes what a power cut after each operation would leave."""
+        platter = Platter(self.tree, self.home, graveyard=self.graveyard, ctimes=ctimes or {})
+        disk = SimulatedDisk(platter, after=lambda: self.note(disk, choices or []))
+        return disk
+
+    def note(self, disk: SimulatedDisk, choices: list[tuple[Loss, int]]) -> None:
+        """Note what a power cut now would leave."""
+        self.points += len(choices)
+        for loss, seed in choices:
+            nodes = disk.platter.survivors(loss, seed)
+            key = (fingerprint(nodes, disk.platter.tops), self.allowed)
+            if key not in self.cuts:
+                told = f"after operation {len(disk.operations)} ({disk.operations[-1]}): {loss.value}, seed {seed}"
+                self.cuts[key] = Cut(nodes=nodes, allowed=self.allowed, told=told)
+
+    @property
+    def journal(self) -> bytes:
+        """The folder of the transaction."""
+        return os.fsencode(self.home / "journal")
+
+    def begin(self, disk: SimulatedDisk, durability: str = "power") -> Transaction:
+        """The transaction of the program."""
+        return Transaction.begin(
+            self.journal,
+            token="engine",
+            roots=(os.fsencode(self.tree),),
+            label="test",
+            durability=durability,
+            disk=disk,
+        )
+
+    def recover(self, disk: SimulatedDisk) -> None:
+        """As `recovery` does it."""
+        if os.path.lexists(self.journal):
+            if half_made(self.journal):
+                for name in os.listdir(self.journal):
+                    disk.unlink(os.path.join(self.journal, name))
+                disk.rmdir(self.journal)
+            else:
+                report = Transaction.load(self.journal, disk=disk).roll_back()
+                assert not report.incomplete
+                assert not report.left
+
+    def restart(self, cut: Cut, *, choices: list[tuple[Loss, int]] | None = None) -> SimulatedDisk:
+        """Power is back."""
+        platter = Platter(self.tree, self.home, graveyard=self.graveyard)
+        platter.materialise(cut.nodes)
+        platter.close()
+        return self.disk(choices=choices, ctimes={inode: node.meta.ctime for inode, node in cut.nodes.items()})
+
+    def check(self, cut: Cut) -> str:
+        """Recover after this cut; returns what is wrong then, empty when nothing is."""
+        disk = self.restart(cut)
+        try:
+            self.recover(disk)
+        except (AssertionError, CbxError, OSError) as error:
+            return f"{cut.told}: {type(error).__name__}: {error}"
+        finally:
+            disk.platter.close()
+        return self.fault(cut)
+
+    def fault(self, cut: Cut) -> str:
+        """What is not as it may be."""
+        found = portrait([self.tree])
+        wanted = {BEFORE: self.before, AFTER: self.after}
+        if not any(found == wanted[name] for name in cut.allowed):
+            name = min(cut.allowed)
+            return f"{cut.told}: not as {name}: {difference(found, wanted[name])}"
+        left = [os.fspath(path) for path in self.home.rglob("*")]
+        return f"{cut.told}: left in the home: {left}" if left else ""
+
+
+def difference(found: dict[str, object], wanted: dict[str, object]) -> str:
+    """What is not as it should be."""
+    names = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
+    return "; ".join(f"{name} is {found.get(name)}, not {wanted.get(name)}" for name in names)
+
+
+def run(world: World, scene: Callable[[Program], None], *, commit: bool, durability: str = "power") -> None:
+    """Run a program to the end of its transaction, noting what power cuts would leave."""
+    disk = world.disk(choices=CHOICES)
+    transaction = world.begin(disk, durability)
+    scene(Program(world.tree, transaction, disk))
+    if commit:
+        world.after = portrait([world.tree])
+        world.allowed = frozenset({BEFORE, AFTER})
+        transaction.commit()
+        assert transaction.state is State.COMMITTED
+        world.allowed = frozenset({AFTER})
+        world.note(disk, CHOICES)
+    else:
+        assert not transaction.roll_back().incomplete
+    disk.platter.close()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World.furnished(tmp_path)
+    yield world
+    for name in sorted(world.graveyard.iterdir()):
+        name.rmdir() if name.is_dir() and not name.is_symlink() else name.unlink()
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_a_power_cut_at_any_operation_leaves_before_or_after(world: World, name: str) -> None:
+    run(world, SCENES[name], commit=True)
+    faults = [fault for cut in list(world.cuts.values()) if (fault := world.check(cut))]
+    assert not faults, f"{len(faults)} of {len(world.cuts)}: " + "\n".join(faults[:3])
+    print(f"{name}: {world.points} power cuts, {len(world.cuts)} different states")
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_a_power_cut_in_a_roll_back_leaves_before(world: World, name: str) -> None:
+    run(world, SCENES[name], commit=False)
+    faults = [fault for cut in list(world.cuts.values()) if (fault := world.check(cut))]
+    assert not faults, f"{len(faults)} of {len(world.cuts)}: " + "\n".join(faults[:3])
+    print(f"{name}: {world.points} power cuts, {len(world.cuts)} different states")
