@@ -158,7 +158,7 @@ def test_the_same_program_with_another_time_is_the_same(root: Path) -> None:
         {"isolation": "off"},
         {"status": "failed", "exit_code": 1},
         {"status": "cancelled", "cause": "cancelled"},
-        {"observed": [("write", f"x{number}") for number in range(10_000)]},
+        {"observed": [("write", f"out/x{number}") for number in range(10_000)]},
     ],
     ids=["not watched", "not to its end", "cancelled", "too much to see"],
 )
