@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from pytest_cbx.transaction import meta as metas
 from pytest_cbx.transaction.disk import Disk
-from pytest_cbx.transaction.journal import Journal
 from pytest_cbx.transaction.meta import Meta
 from pytest_cbx.transaction.model import Changes
 from pytest_cbx.transaction.past import Node, Past, Was
@@ -46,7 +45,7 @@ class Before:
     place: bytes = b""
 
 
-def differences(disk: Disk, journal: Journal, past: Past) -> Iterator[Difference]:
+def differences(disk: Disk, past: Past) -> Iterator[Difference]:
     """Every path that differs, parents first.
 
     Raises:
@@ -55,11 +54,10 @@ def differences(disk: Disk, journal: Journal, past: Past) -> Iterator[Difference
     return _Comparison(disk, past).below(b"", past.root, walk=False)
 
 
-def net_changes(disk: Disk, journal: Journal, past: Past) -> Changes:
+def net_changes(disk: Disk, roots: tuple[bytes, ...], past: Past) -> Changes:
     """As lists of paths."""
     created, modified, deleted = [], [], []
-    roots = journal.header.roots
-    for found in differences(disk, journal, past):
+    for found in differences(disk, past):
         path = relative(found.path, roots)
         if found.before is None:
             created.append(path)

@@ -13,14 +13,14 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import Final
 
 from pytest_cbx.errors import JournalError, UsageError
 from pytest_cbx.transaction import meta as metas
 from pytest_cbx.transaction import records
-from pytest_cbx.transaction.changes import net_changes
+from pytest_cbx.transaction.changes import Difference, differences, net_changes
 from pytest_cbx.transaction.copying import Clone, no_clone
 from pytest_cbx.transaction.disk import DISK, Disk
 from pytest_cbx.transaction.flushing import flush_changed
@@ -151,6 +151,11 @@ class Transaction:
     def header(self) -> Header:
         """Whose it is, and what it covers."""
         return self._shared.journal.header
+
+    @property
+    def disk(self) -> Disk:
+        """By which it reads and writes."""
+        return self._shared.disk
 
     @property
     def is_nested(self) -> bool:
@@ -407,11 +412,17 @@ class Transaction:
         Raises:
             OSError: something that must be compared cannot be read.
         """
-        shared = self._shared
-        return net_changes(shared.disk, shared.journal, self.past())
+        return net_changes(self._shared.disk, self.header.roots, self._past())
 
-    def past(self) -> Past:
-        """The tree as it was when this began."""
+    def differences(self) -> Iterator[Difference]:
+        """Each path that differs, with what was there. Call it before the end.
+
+        Raises:
+            OSError: something that must be compared cannot be read.
+        """
+        return differences(self._shared.disk, self._past())
+
+    def _past(self) -> Past:
         return Past(self._shared.disk, self._shared.journal, self._own_records())
 
     def touched(self) -> frozenset[bytes]:

@@ -94,7 +94,7 @@ class Watched:
         exchange(self.path(source), self.path(target))
 
     def chmod(self, name: bytes, mode: int) -> None:
-        self._metadata(name, lambda path: os.path.islink(path) or os.chmod(path, mode))
+        self._metadata(name, lambda path: None if os.path.islink(path) else os.chmod(path, mode))
 
     def chown(self, name: bytes, uid: int, gid: int) -> None:
         self._metadata(name, lambda path: os.chown(path, uid, gid, follow_symlinks=False))
