@@ -160,9 +160,12 @@ def _run_to_end(project: Project, job: Job) -> Outcome:
     watch = Watch(waiting=lambda _, reason, blockers: print(f"cbx: waiting for {reason}", file=sys.stderr))
     with Runner(project.root, project.settings, name="cbx run", watch=watch) as runner:
         runner.submit([job], plan([job], slots=runner.welcome.jobs), capture=Capture.INHERIT)
-        while True:
-            for _, outcome in runner.poll(None):
-                return outcome
+        ended: list[Outcome] = []
+        while not ended:
+            ended = [outcome for _, outcome in runner.poll(None)]
+    for note in runner.notes:
+        print(f"cbx: {note}", file=sys.stderr)
+    return ended[0]
 
 
 def _say_refused(job: Job, deny: Severity | None, outcome: Outcome) -> None:

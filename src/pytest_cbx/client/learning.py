@@ -198,8 +198,15 @@ class Classroom:
         paths = [os.path.join(self._root, path) for path in (*effects.consulted, *effects.unpacked)]
         paths += self._programs(effects, command.env)
         files = tuple(self._file(path) for path in dict.fromkeys(paths))
-        stamp = hashlib.sha256(b"".join(os.fsencode(f.path) + b"\0" + f.digest for f in files)).digest()
-        return Trace(key=key.digest(), stamp=stamp, cwd=place, files=tuple(file for file in files if file.facts))
+        stamp = hashlib.sha256()
+        for file in files:
+            stamp.update(os.fsencode(file.path) + b"\0" + file.digest)
+        for path in effects.looked:
+            kind = b"directory" if os.path.isdir(os.path.join(self._root, path)) else b"none"
+            stamp.update(os.fsencode(path) + b"\0" + kind)
+        return Trace(
+            key=key.digest(), stamp=stamp.digest(), cwd=place, files=tuple(file for file in files if file.facts)
+        )
 
     def _programs(self, effects: Effects, env: Mapping[str, str]) -> list[str]:
         """The files of unlisted programs that the shell looks up in PATH, or that lie outside the work tree."""

@@ -146,6 +146,18 @@ def test_another_program_of_that_name_is_unknown_again(root: Path) -> None:
     assert "write **" in claims(make(root, "./tool")[0])
 
 
+def test_what_was_seen_of_another_script_or_place_is_no_longer_true(root: Path) -> None:
+    (root / "check.sh").write_text("grep x src\n")
+    ran(root, "bash check.sh", [("write", "log/a")])
+    ran(root, "cp a b", [("write", "log/a")])
+    assert "write log/a" in claims(make(root, "bash check.sh")[0])
+    assert "write log/a" in claims(make(root, "cp a b")[0])
+    (root / "check.sh").write_text("grep y src\n")
+    (root / "b").mkdir()
+    assert "write log/a" not in claims(make(root, "bash check.sh")[0])
+    assert "write log/a" not in claims(make(root, "cp a b")[0])
+
+
 def test_the_same_program_with_another_time_is_the_same(root: Path) -> None:
     ran(root, "./tool", times=ENOUGH)
     os.utime(root / "tool", (1, 1))
