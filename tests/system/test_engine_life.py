@@ -151,7 +151,7 @@ def test_the_engine_is_the_clients_own_version(tree: Path, tmp_path: Path) -> No
     copy = tmp_path / "copy"
     shutil.copytree(Path(pytest_cbx.__file__).parent, copy / "pytest_cbx", ignore=shutil.ignore_patterns("__pycache__"))
     places = copy / "pytest_cbx" / "engine" / "dispatcher.py"
-    places.write_text(places.read_text().replace('ISOLATION = "off"', 'ISOLATION = "of the copy"'))
+    places.write_text(places.read_text().replace("isolation=reached.level", 'isolation="of the copy"'))
     text = "d = Driver(Path(sys.argv[1])); print(d.client.welcome.isolation); d.close()"
     assert finish(in_a_process(text, tree, PYTHONPATH=str(copy))) == ["of the copy\n"]
 

@@ -6,12 +6,14 @@ import dataclasses
 import os
 import random
 import re
+import selectors
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pytest_cbx import events
+from pytest_cbx.engine.attempts import Attempts
 from pytest_cbx.engine.herald import Herald
 from pytest_cbx.engine.intake import check_environment, check_settle, check_submission
 from pytest_cbx.engine.ledger import Command, Session
@@ -28,24 +30,27 @@ from pytest_cbx.engine.protocol import (
     Queued,
     Retrying,
     Settle,
-    Started,
     Submission,
     Welcome,
 )
-from pytest_cbx.engine.translate import capacity_of, finished, instance_of, task_of
-from pytest_cbx.errors import InternalError, ProtocolError, SpawnError
+from pytest_cbx.engine.translate import capacity_of, finished, task_of
+from pytest_cbx.errors import InternalError, ProtocolError
 from pytest_cbx.execute.executor import Executor
 from pytest_cbx.execute.machine import measure
-from pytest_cbx.execute.model import Cause, Exit
+from pytest_cbx.execute.model import Exit
 from pytest_cbx.schedule.model import (
     Cancel,
     Capacity,
     ClientGone,
     ClientId,
+    Commit,
     Decision,
     End,
     Ended,
     Event,
+    Grant,
+    Reached,
+    Restart,
     Retry,
     Start,
     Stop,
@@ -56,9 +61,6 @@ from pytest_cbx.schedule.model import (
     Wake,
 )
 from pytest_cbx.schedule.scheduler import Scheduler
-
-ISOLATION = "off"
-ISOLATION_REASON = "this version has no higher rung yet"
 
 
 class Dispatcher:
@@ -71,14 +73,15 @@ class Dispatcher:
         # Whether anybody but this session is connected, greeted or not.
         self._others = others
         self._scheduler: Scheduler | None = None
-        self._settle: Settle | None = None
+        self._attempts: Attempts | None = None
         self._capacity: Capacity | None = None
         self._sessions: dict[ClientId, Session] = {}
         self._commands: dict[TaskId, Command] = {}
         self._next_task = 1
         self._wake: float | None = None
         self._herald = Herald(token, self._sessions)
-        self._running: dict[str, int] = {}
+        self._events: deque[Event] = deque()
+        self._feeding = False
         self.ending = False
         """The last client has been told so: nobody else is to be let in."""
 
@@ -144,11 +147,8 @@ class Dispatcher:
         if not session.greeted or session.settled:
             raise ProtocolError("Settle must come once, after Hello")
         check_settle(message)
-        if self._capacity is None:
-            self._settle = message
-            self._capacity = capacity_of(message, measure())
-            self._scheduler = Scheduler(self._capacity, jitter=random.random)
-        capacity = self._capacity
+        attempts, capacity = self._set_up(message)
+        reached = attempts.keeper.reached
         session.settled = True
         self._sessions[session.id] = session
         session.post(
@@ -156,8 +156,8 @@ class Dispatcher:
                 version=VERSION,
                 pid=os.getpid(),
                 token=self._token,
-                isolation=ISOLATION,
-                isolation_reason=ISOLATION_REASON,
+                isolation=reached.level,
+                isolation_reason=reached.reason,
                 jobs=capacity.jobs,
                 cpus=capacity.cpus,
                 memory=capacity.memory,
@@ -168,12 +168,30 @@ class Dispatcher:
                 events.EngineStarted,
                 pid=os.getpid(),
                 workspace=os.fsencode(self._workspace).decode("utf-8", "backslashreplace"),
-                isolation=ISOLATION,
+                isolation=reached.level,
                 jobs=capacity.jobs,
                 cpus=capacity.cpus,
                 memory=capacity.memory,
             )
         self._herald.tell(events.ClientJoined, client=session.id, name=session.name, pid=session.pid)
+
+    def _set_up(self, message: Settle) -> tuple[Attempts, Capacity]:
+        """As the first client wishes."""
+        if self._attempts is None or self._capacity is None:
+            self._capacity = capacity_of(message, measure())
+            self._scheduler = Scheduler(self._capacity, jitter=random.random)
+            self._attempts = Attempts(
+                token=self._token,
+                workspace=os.path.realpath(os.fsencode(self._workspace)),
+                executor=self._executor,
+                scheduler=self._scheduler,
+                settle=message,
+                herald=self._herald,
+                commands=self._commands,
+                sessions=self._sessions,
+                feed=self._feed,
+            )
+        return self._attempts, self._capacity
 
     def _on_submission(self, session: Session, message: Submission) -> None:
         check_submission(session, message)
@@ -189,6 +207,7 @@ class Dispatcher:
             self._commands[command.id] = command
             session.live.add(command.id)
             if isinstance(command.spec, CommandSpec):
+                command.claims = list(command.spec.claims)
                 command.descriptors = self._descriptors(session, command.spec)
                 self._herald.submitted(session, command)
         self._feed(submit)
@@ -234,28 +253,61 @@ class Dispatcher:
     def advance(self) -> None:
         """Reap what has ended, and let the scheduler know what time it is."""
         for done in self._executor.handle():
-            self._on_exit(done)
+            self._exited(done)
         if self._wake is not None and time.monotonic() >= self._wake:
             self._wake = None
             self._feed(Tick())
 
-    def _feed(self, first: Event) -> None:
-        """Give the scheduler an event, and do what it decides until nothing more follows from it."""
-        waiting: deque[Event] = deque([first])
-        while waiting:
-            if self._scheduler is None:
-                raise InternalError("an event came before the first client")
-            for decision in self._scheduler.handle(waiting.popleft(), time.monotonic()):
-                follow = self._obey(decision)
-                if follow is not None:
-                    waiting.append(follow)
+    def _exited(self, done: Exit) -> None:
+        if self._attempts is None:
+            raise InternalError("an instance ended before the first client")
+        self._attempts.exited(done)
 
-    def _obey(self, decision: Decision) -> Event | None:
+    def undo_everything(self) -> list[str]:
+        """The engine ends, and all instances are dead: undo what was not committed. Returns what could not be undone."""
+        return [] if self._attempts is None else self._attempts.keeper.close()
+
+    def wait(self, selector: selectors.BaseSelector, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Wait for something to happen, and answer trapped calls meanwhile."""
+        guard = self._attempts.keeper.guard if self._attempts is not None else None
+        return selector.select(timeout) if guard is None else guard.wait(selector, timeout)
+
+    def _feed(self, event: Event) -> None:
+        """Give the scheduler an event, and do what it decides until nothing more follows from it."""
+        self._events.append(event)
+        if self._feeding:
+            return
+        if self._scheduler is None or self._attempts is None:
+            raise InternalError("an event came before the first client")
+        self._feeding = True
+        try:
+            while self._events:
+                self._handle(self._events.popleft(), self._scheduler, self._attempts)
+        finally:
+            self._feeding = False
+
+    def _handle(self, event: Event, scheduler: Scheduler, attempts: Attempts) -> None:
+        now = time.monotonic()
+        for task, claims in attempts.keeper.untold():
+            if not isinstance(event, Ended) or event.task != task:
+                scheduler.handle(Reached(task=task, claims=claims), now)
+        for decision in scheduler.handle(event, now):
+            follow = self._obey(decision, attempts)
+            if follow is not None:
+                self._events.append(follow)
+
+    def _obey(self, decision: Decision, attempts: Attempts) -> Event | None:
         match decision:
             case Start():
-                return self._start(decision)
+                return self._start(decision, attempts)
             case Stop():
-                self._executor.stop(decision.task, decision.reason)
+                return attempts.stop(decision.task, decision.reason)
+            case Restart():
+                return attempts.restart(decision)
+            case Grant():
+                attempts.keeper.granted(decision.task, decision.number)
+            case Commit():
+                attempts.commit(decision.task)
             case Waiting():
                 self._tell_waiting(decision)
             case Retry():
@@ -266,42 +318,13 @@ class Dispatcher:
                 self._wake = decision.at
         return None
 
-    def _start(self, decision: Start) -> Event | None:
+    def _start(self, decision: Start, attempts: Attempts) -> Event | None:
         command = self._commands[decision.task]
         session = self._sessions.get(command.client)
-        spec = command.spec
-        if session is None or isinstance(spec, JoinSpec):
-            raise InternalError(f"task {decision.task} cannot be started: its client is gone or it is a join")
-        command.attempts, command.slot = decision.attempt, decision.slot
-        command.started_at = time.time()
-        command.exit = None
-        if decision.attempt == 1:
+        if decision.attempt == 1 and not decision.restarts and session is not None:
             command.queued = time.monotonic() - command.submitted
             self._note_predecessors(session, command)
-        marker = f"{self._token}.{command.id}"
-        try:
-            instance = instance_of(command, spec, session, marker, self._settle)
-            pid = self._executor.start(command.id, instance)
-        except SpawnError as error:
-            command.failure = str(error)
-            self._herald.ended(command, "failed")
-            return Ended(task=command.id, passed=False, retryable=False)
-        tier = spec.tier.value
-        command.running = True
-        self._running[tier] = self._running.get(tier, 0) + 1
-        ticks = self._executor.start_ticks(command.id)
-        session.post(
-            Started(
-                id=spec.id,
-                pid=pid,
-                start_ticks=ticks,
-                slot=command.slot,
-                attempt=command.attempts,
-                at=command.started_at,
-            )
-        )
-        self._herald.started(session, command, pid, dict(self._running))
-        return None
+        return attempts.start(decision)
 
     def _note_predecessors(self, session: Session, command: Command) -> None:
         """Which commands it had to wait for: those before it, through joins, that were not over when it was handed in."""
@@ -321,23 +344,6 @@ class Dispatcher:
                 found.append(before)
         for before in sorted(found, key=lambda one: one.ended, reverse=True)[:8]:
             command.waited_for.setdefault(before.spec.name)
-
-    def _on_exit(self, done: Exit) -> None:
-        command = self._commands[TaskId(done.key)]
-        command.exit = done
-        command.running = False
-        self._close_descriptors_unless_retried(command)
-        if isinstance(command.spec, CommandSpec):
-            self._running[command.spec.tier.value] -= 1
-        passed = done.cause is Cause.EXIT and done.exit_code == 0
-        self._herald.ended(command, "passed" if passed else "failed")
-        retryable = done.cause is not Cause.CANCELLED
-        self._feed(Ended(task=command.id, passed=passed, retryable=retryable))
-
-    def _close_descriptors_unless_retried(self, command: Command) -> None:
-        spec = command.spec
-        if isinstance(spec, CommandSpec) and command.attempts > spec.retries:
-            self._close_descriptors(command)
 
     def _close_descriptors(self, command: Command) -> None:
         descriptors, command.descriptors = command.descriptors, None

@@ -19,6 +19,7 @@ from pytest_cbx.engine.protocol import CHANGES_MAX, OBSERVATIONS_MAX, ChangeList
 from pytest_cbx.engine.temporary import VARIABLES, TemporaryFolders
 from pytest_cbx.engine.watched import Watched
 from pytest_cbx.execute.executor import Executor
+from pytest_cbx.execute.kernel.files import clone
 from pytest_cbx.execute.ladder import Reached, probe
 from pytest_cbx.execute.model import Cause, Exit, GuardKind
 from pytest_cbx.execute.model import Guard as GuardSpec
@@ -154,7 +155,11 @@ class Keeper:
             if self._folder is None:
                 self._folder = find_home(self._workspace, os.environb).open_engine(self._token)
             watched.transaction = self._folder.begin(
-                label=watched.label, roots=self._roots, durability=self._settle.durability, budget=self._budget
+                label=watched.label,
+                roots=self._roots,
+                durability=self._settle.durability.value,
+                budget=self._budget,
+                clone=clone,
             )
         return watched.transaction
 

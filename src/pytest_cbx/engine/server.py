@@ -43,6 +43,7 @@ class Server:
 
     def __init__(self, place: Rendezvous, workspace: Path) -> None:
         self._place = place
+        self._workspace = workspace
         self._token = f"{place.tree}-{os.getpid()}-{secrets.token_hex(4)}"
         self._selector = selectors.DefaultSelector()
         self._sessions: dict[int, Session] = {}
@@ -87,7 +88,7 @@ class Server:
     def _turn(self, patience: float) -> None:
         """Wait for something to happen, and let it."""
         knocking = False
-        for key, events in self._selector.select(self._timeout(patience)):
+        for key, events in self._dispatcher.wait(self._selector, self._timeout(patience)):
             if key.data is _WAKEUP:
                 with contextlib.suppress(BlockingIOError):
                     self._wakeup_in.recv(4096)
@@ -229,11 +230,13 @@ class Server:
     def _end(self) -> None:
         try:
             self._executor.kill_everything(f"the engine ended: {self._stopping}")
+            self._dispatcher.undo_everything()
             self._dispatcher.say_goodbye(self._stopping)
         except Exception:
             # Whatever the state of the executor: what runs still carries our token.
             kill_of_engine(self._token)
             self._keep_traceback()
+        self._executor.close()
         for session in list(self._sessions.values()):
             session.connection.socket.setblocking(True)
             session.connection.socket.settimeout(1.0)

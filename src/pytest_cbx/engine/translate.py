@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from pytest_cbx.config.model import Priority
 from pytest_cbx.engine.ledger import Command, Session
 from pytest_cbx.engine.protocol import CommandSpec, Finished, JoinSpec, Settle
 from pytest_cbx.execute.machine import Machine
-from pytest_cbx.execute.model import Cause, InstanceSpec
+from pytest_cbx.execute.model import Cause, Guard, InstanceSpec
 from pytest_cbx.schedule.model import Capacity, End, Status, Task, TaskId
 from pytest_cbx.tier import Tier
 
@@ -52,32 +53,42 @@ def task_of(command: Command, known: Mapping[int, TaskId], parent: TaskId | None
         seconds=spec.seconds,
         path_seconds=spec.path_seconds,
         retries=spec.retries,
+        restartable=spec.isolation != "off",
+        serializable=spec.isolation == "serializable",
         lock_timeout=spec.lock_timeout,
         parent=parent,
     )
 
 
 def instance_of(
-    command: Command, spec: CommandSpec, session: Session, marker: str, settle: Settle | None
+    command: Command,
+    spec: CommandSpec,
+    session: Session,
+    marker: str,
+    settle: Settle,
+    *,
+    guard: Guard | None,
+    variables: Mapping[bytes, bytes],
 ) -> InstanceSpec:
-    """What the executor is to start."""
-    variables = {**session.environments[spec.environment], **spec.extra_env}
-    outer = variables.get(b"CBX_INSTANCE", b"")
-    variables[b"CBX_INSTANCE"] = marker.encode() + (b":" + outer if outer else b"")
+    """What the executor is to start. `variables` are the engine's own, on top of what the client says."""
+    environment = {**session.environments[spec.environment], **spec.extra_env, **variables}
+    outer = environment.get(b"CBX_INSTANCE", b"")
+    environment[b"CBX_INSTANCE"] = marker.encode() + (b":" + outer if outer else b"")
     return InstanceSpec(
         argv=tuple(spec.argv),
         cwd=spec.cwd,
         umask=spec.umask,
-        environment=variables,
+        environment=environment,
         marker=marker,
         stdout=spec.stdout,
         stderr=spec.stderr,
         descriptors=command.descriptors,
         memory=spec.memory,
-        open_files=settle.limits.file_descriptors_max if settle else 1024,
+        open_files=settle.limits.file_descriptors_max,
         niceness=NICENESS.get(spec.priority, 0),
         timeout=spec.timeout,
         grace=spec.grace,
+        guard=guard,
     )
 
 
@@ -91,6 +102,18 @@ def finished(command: Command, spec: CommandSpec, decision: End, holders: list[s
         reason = done.reason
     elif not reason and decision.status is Status.FAILED and done is None:
         reason = decision.reason
+    settled = command.settlement
+    facts: dict[str, Any] = {}
+    if settled is not None:
+        facts = {
+            "changes": settled.changes,
+            "rolled_back": settled.rolled_back,
+            "rollback_incomplete": list(settled.incomplete),
+            "refused": list(settled.refused),
+            "observed": list(settled.observed),
+            "outside": list(settled.outside),
+            "diff": settled.diff,
+        }
     return Finished(
         id=spec.id,
         status=decision.status.value,
@@ -108,4 +131,7 @@ def finished(command: Command, spec: CommandSpec, decision: End, holders: list[s
         slot=command.slot,
         waited_for=list(dict.fromkeys([*command.waited_for, *holders])),
         leaks=list(done.leaks) if done else [],
+        restarts=command.restarts,
+        surprises=list(command.surprises),
+        **facts,
     )
