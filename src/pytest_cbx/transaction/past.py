@@ -7,7 +7,7 @@ from enum import Enum
 from pytest_cbx.transaction.disk import Disk
 from pytest_cbx.transaction.journal import Journal
 from pytest_cbx.transaction.meta import Meta
-from pytest_cbx.transaction.records import UNDOABLE, Kept, Kind, Record
+from pytest_cbx.transaction.records import ABSENCES, UNDOABLE, Kept, Kind, Record
 
 Identity = tuple[int, int]
 
@@ -75,7 +75,7 @@ class Past:
 
     def _undo(self, record: Record) -> None:
         node, meta = self.find(record.path), record.meta
-        if record.kind is Kind.ABSENT:
+        if record.kind in ABSENCES:
             node.become(Was.ABSENT)
         elif record.kind is Kind.DIRECTORY:
             if node.was is not Was.AS_NOW or self._identity(node) != (meta.identity if meta else None):

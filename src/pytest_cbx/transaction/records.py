@@ -33,7 +33,7 @@ _SCOPE = struct.Struct("<HH")
 
 
 class Kind(IntEnum):
-    """What a record says. The first seven are intents: the call that follows may or may not have happened."""
+    """What a record says. Those that can be undone are intents: the call that follows may or may not have happened."""
 
     HEADER = 1
     ABSENT = 2
@@ -58,9 +58,12 @@ class Kind(IntEnum):
     DONE = 12
     """The roll back is complete."""
     COMMITTED = 13
+    ABSENT_IN_FLIGHT = 14
+    """As ABSENT, while a folder above was about to be renamed: what is made may turn up with it."""
 
 
-UNDOABLE = frozenset((Kind.ABSENT, Kind.CONTENT, Kind.LINKED, Kind.DIRECTORY, Kind.RENAME, Kind.META, Kind.TIMES))
+ABSENCES = frozenset((Kind.ABSENT, Kind.ABSENT_IN_FLIGHT))
+UNDOABLE = ABSENCES | {Kind.CONTENT, Kind.LINKED, Kind.DIRECTORY, Kind.RENAME, Kind.META, Kind.TIMES}
 
 
 class Kept(IntEnum):
@@ -250,7 +253,7 @@ def _parse(index: int, scope: int, kind: Kind, payload: bytes) -> Record:
         return record
     if kind not in UNDOABLE:
         return record
-    if kind is Kind.ABSENT:
+    if kind in ABSENCES:
         record.path = payload
         return record
     record.path, offset = _text(payload, 0)

@@ -18,7 +18,7 @@ from pytest_cbx.transaction.disk import Disk
 from pytest_cbx.transaction.journal import Journal
 from pytest_cbx.transaction.meta import Meta
 from pytest_cbx.transaction.model import Report
-from pytest_cbx.transaction.records import UNDOABLE, Kept, Kind, Mark, Record
+from pytest_cbx.transaction.records import ABSENCES, UNDOABLE, Kept, Kind, Mark, Record
 
 Identity = tuple[int, int]
 _NONE: Identity = (0, 0)
@@ -83,7 +83,7 @@ class Undo:
                 self._renames.setdefault(one.target, []).append(one)
                 if one.exchange:
                     self._renames.setdefault(one.path, []).append(one)
-            elif one.kind is Kind.ABSENT:
+            elif one.kind in ABSENCES:
                 self._absent[one.path] = one.index
 
     def run(self) -> Report:
@@ -94,6 +94,7 @@ class Undo:
         """
         steps = {
             Kind.ABSENT: self._absent_step,
+            Kind.ABSENT_IN_FLIGHT: self._absent_step,
             Kind.CONTENT: self._content_step,
             Kind.LINKED: self._linked_step,
             Kind.DIRECTORY: self._directory_step,
@@ -112,7 +113,7 @@ class Undo:
                     self._put_off.append(record)
                 elif record.kind is Kind.RENAME and not self._is_foreign(record):
                     self._barrier()
-                    self._retry(steps)
+                    self._retry(steps, record)
             for record in self._put_off:
                 self._last_resort(record)
                 self._mark(record)
@@ -147,10 +148,12 @@ class Undo:
         if mark.new != _NONE:
             self._instead[mark.old] = mark.new
 
-    def _retry(self, steps: Mapping[Kind, Callable[[Record], bool]]) -> None:
+    def _retry(self, steps: Mapping[Kind, Callable[[Record], bool]], rename: Record) -> None:
+        """Try again what the rename, now undone, may have carried away. Nothing else: what older records will restore is not there yet."""
+        sources = (rename.path, rename.target) if rename.exchange else (rename.path,)
         waiting, self._put_off = self._put_off, []
         for record in waiting:
-            if steps[record.kind](record):
+            if any(_holds(source, record.path) for source in sources) and steps[record.kind](record):
                 self._mark(record)
             else:
                 self._put_off.append(record)
@@ -232,7 +235,7 @@ class Undo:
     def _absent_step(self, record: Record) -> bool:
         info = self._look(record.path)
         if info is None:
-            return not self._renames or self._has_parent(record.path)
+            return record.kind is Kind.ABSENT or self._has_parent(record.path)
         if self._moves_back(record.path, info, record.index):
             return True
         self._clear(record.path, info)
@@ -410,6 +413,10 @@ class Undo:
         self._finish(record.path, meta)
         metas.restore_times(self._disk, parent, folder.st_atime_ns, folder.st_mtime_ns)
         self._touch(parent)
+
+
+def _holds(folder: bytes, path: bytes) -> bool:
+    return path == folder or path.startswith(folder + b"/")
 
 
 def _parent(path: bytes) -> bytes:
