@@ -22,6 +22,7 @@ from pytest_cbx.client.hookspecs import plugin_manager
 from pytest_cbx.client.isolation import Rung, check_rollback, reach
 from pytest_cbx.client.jobs import Job, Site, plan, prepare
 from pytest_cbx.client.outcome import Outcome
+from pytest_cbx.client.protection import less_than_said
 from pytest_cbx.client.runner import Capture, Runner, Watch
 from pytest_cbx.config.model import CommandConfig, Rollback
 from pytest_cbx.config.override import override
@@ -109,7 +110,7 @@ def main(arguments: argparse.Namespace) -> int:
     refused = refusal(job, project.settings, rung)
     if refused is not None:
         _say_refused(job, project.settings.deny, refused)
-    outcome = refused or _run(project, job)
+    outcome = refused or _run(project, job, rung)
     tell(outcome, project.settings, rung, changes=arguments.changes)
     if arguments.json:
         Path(arguments.json).write_bytes(msgspec.json.encode(row_of(outcome)) + b"\n")
@@ -140,10 +141,10 @@ def _seconds(text: str | None) -> float | str | None:
         return text
 
 
-def _run(project: Project, job: Job) -> Outcome:
+def _run(project: Project, job: Job, rung: Rung) -> Outcome:
     with _signals_raise():
         try:
-            return _run_to_end(project, job)
+            return _run_to_end(project, job, rung)
         except _Interrupted as interrupt:
             return Outcome(
                 name=job.request.name,
@@ -156,10 +157,14 @@ def _run(project: Project, job: Job) -> Outcome:
             )
 
 
-def _run_to_end(project: Project, job: Job) -> Outcome:
+def _run_to_end(project: Project, job: Job, rung: Rung) -> Outcome:
     watch = Watch(waiting=lambda _, reason, blockers: print(f"cbx: waiting for {reason}", file=sys.stderr))
     with Runner(project.root, project.settings, name="cbx run", watch=watch) as runner:
-        runner.submit([job], plan([job], slots=runner.welcome.jobs), capture=Capture.INHERIT)
+        welcome = runner.welcome
+        less = less_than_said(rung, welcome.isolation, welcome.isolation_reason)
+        if less:
+            print(f"cbx: {less}", file=sys.stderr)
+        runner.submit([job], plan([job], slots=welcome.jobs), capture=Capture.INHERIT)
         ended: list[Outcome] = []
         while not ended:
             ended = [outcome for _, outcome in runner.poll(None)]

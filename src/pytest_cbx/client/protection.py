@@ -70,6 +70,13 @@ def spoken(rung: Rung) -> str:
     return f"{said}: {MISSING}" if rung.name == OFF else said
 
 
+def less_than_said(rung: Rung, reached: str, reason: str) -> str:
+    """A note when the engine, which another client may have started elsewhere, cannot give the rung that was told; else empty."""
+    if rung.name == OFF or reached != OFF:
+        return ""
+    return f"the engine of this work tree has reached isolation off only ({reason}): {MISSING}"
+
+
 def notes_on(commands: Sequence[CommandConfig], rung: Rung) -> list[str]:
     """What people should know before these run: which of them run without the protection that the others have."""
     names = [command.name for command in commands if command.privileged]

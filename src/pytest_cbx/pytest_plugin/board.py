@@ -15,6 +15,7 @@ import pytest
 from pytest_cbx.client.denial import never_ran, refusal, without_need
 from pytest_cbx.client.jobs import Job, Site, plan, prepare
 from pytest_cbx.client.outcome import Outcome, tail_of_file
+from pytest_cbx.client.protection import less_than_said
 from pytest_cbx.client.runner import Capture, Runner, Watch
 from pytest_cbx.client.tools import missing_tools, tool_not_found
 from pytest_cbx.config.model import CommandConfig
@@ -73,7 +74,10 @@ class Board:
         if self._runner is None:
             watch = Watch(event=self._observe if self._recorder or self._event_hook().get_hookimpls() else None)
             self._runner = Runner(self.options.root, self.options.settings, name="pytest", watch=watch)
-            self.slots = self._runner.welcome.jobs
+            welcome = self._runner.welcome
+            self.slots = welcome.jobs
+            less = less_than_said(self.options.rung, welcome.isolation, welcome.isolation_reason)
+            self.notes += [less] if less else []
         return self._runner
 
     def _event_hook(self) -> pluggy.HookCaller:

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_cbx.client.denial import REFUSED, refusal
 from pytest_cbx.client.isolation import Rung
-from pytest_cbx.client.protection import notes_on, rollback_of, rung_of, spoken, stays
+from pytest_cbx.client.protection import less_than_said, notes_on, rollback_of, rung_of, spoken, stays
 from pytest_cbx.config.model import CommandConfig, Isolation, Rollback, Settings
 from pytest_cbx.errors import CommandDenied, UsageError
 from pytest_cbx.severity import Severity
@@ -86,6 +86,12 @@ def test_a_command_s_own_word_on_rolling_back_goes_first(tmp_path: Path) -> None
     (silent,) = make_jobs(tmp_path, "make")
     settings = Settings(rollback=Rollback.ON_CRASH)
     assert [rollback_of(job, settings) for job in (own, silent)] == [Rollback.NEVER, Rollback.ON_CRASH]
+
+
+def test_an_engine_that_has_less_than_was_said_is_told() -> None:
+    assert less_than_said(GUARD, "guard", "x") == ""
+    assert less_than_said(OFF, "off", "x") == ""
+    assert "isolation off only (no seccomp)" in less_than_said(GUARD, "off", "no seccomp")
 
 
 def test_what_is_missing_is_said() -> None:
