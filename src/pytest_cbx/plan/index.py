@@ -5,7 +5,7 @@ Used by the scheduler's lock table. Asking costs about the depth of the path and
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from typing import Generic, TypeAlias, TypeVar
 
 from pytest_cbx.plan.conflicts import CLASHES, Verdict, leaves_ignored, verdict
@@ -139,12 +139,22 @@ class ClaimIndex(Generic[K]):
 
     def add(self, key: K, claim: Claim) -> None:
         """Note that `key` holds `claim`."""
+        self._add(key, claim, parts(claim) if claim.domain is Domain.FILE else ())
+
+    def join(self, key: K, claim: Claim) -> list[tuple[K, Claim]]:
+        """`add`, and then what `overlapping` gives, the new one with it where it conflicts with itself."""
+        regions = parts(claim) if claim.domain is Domain.FILE else ()
+        self._add(key, claim, regions)
+        return list(self._overlapping(claim, regions))
+
+    def _add(self, key: K, claim: Claim, regions: Iterable[tuple[int, Region]]) -> None:
         held = self._held.setdefault(key, set())
-        if claim in held:
-            return
+        before = len(held)
         held.add(claim)
+        if len(held) == before:
+            return
         if claim.domain is Domain.FILE:
-            for code, covered in parts(claim):
+            for code, covered in regions:
                 self._put(key, claim, code, covered)
         else:
             names = self._names.setdefault(claim.domain, {})
@@ -161,10 +171,13 @@ class ClaimIndex(Generic[K]):
 
     def overlapping(self, claim: Claim) -> Iterator[tuple[K, Claim]]:
         """Every (key, claim) held that conflicts with `claim`, in no particular order."""
+        return self._overlapping(claim, parts(claim) if claim.domain is Domain.FILE else ())
+
+    def _overlapping(self, claim: Claim, regions: Iterable[tuple[int, Region]]) -> Iterator[tuple[K, Claim]]:
         if claim.domain is not Domain.FILE:
             yield from self._same_name(claim)
             return
-        for code, covered in parts(claim):
+        for code, covered in regions:
             for other, bucket in _search(self._files, covered, CODE_CLASHES[code]):
                 if LIST in (code & _USE, other & _USE):
                     # found by the containing directory; leave out what the other half of the DELETE finds anyway

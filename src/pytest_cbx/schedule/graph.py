@@ -78,6 +78,7 @@ def link(submit: Submit, known: dict[TaskId, Entry], first_order: int) -> Submis
             parent=parent,
             ancestors=(parent, *parent.ancestors) if parent is not None else (),
             group=(submit.client, task.parent),
+            supervised=task.restartable or task.serializable,
         )
         known[task.id] = entry
         submission.entries.append(entry)

@@ -313,8 +313,7 @@ class LockTable:
         node = self._nodes.get(claim)
         if node is None:
             node = self._nodes[claim] = Node(claim=claim)
-            self._index.add(node, claim)
-            for other, _ in self._index.overlapping(claim):
+            for other, _ in self._index.join(node, claim):
                 node.against[other] = None
                 other.against[node] = None
         node.users += 1

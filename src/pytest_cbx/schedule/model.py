@@ -62,8 +62,9 @@ class Task:
     """The running task it is nested in: their claims get along, and the first child rides on the parent's slot."""
     join: bool = False
     """No work: it ends as soon as everything before it has ended."""
-    restartable: bool = True
-    """It can be rolled back. False: it is never told to restart."""
+    restartable: bool = False
+    """It is supervised from its start, so it can be rolled back. Otherwise it counts as such once it, or what is nested in it, has
+    reached for something. What is not restartable is never told to restart."""
     serializable: bool = False
     """Its reads are reached for, too. Implies `restartable`. Such tasks of one client and parent have the effect of their
     program order (as they were handed in, but each after what it needs or comes after), however they overlap."""

@@ -60,6 +60,8 @@ class Reaching:
         self._host = host
         self._waits = Waits(locks)
         self._waiting: dict[Call, None] = {}
+        self._parked: dict[Entry, None] = {}
+        """Nested tasks that wait for claims, with remains of those that do not any more."""
         self._arrivals = count(1)
         self.stirred = False
         """Whether calls wait that must be looked at again."""
@@ -69,6 +71,13 @@ class Reaching:
         """Who holds what, or who waits for whom, has changed."""
         if self._waiting:
             self.stirred = self._unchecked = True
+        if self._parked:
+            self._unchecked = True
+
+    def park(self, entry: Entry) -> None:
+        """A nested task waits for its claims: so does the one around it."""
+        self._parked[entry] = None
+        self.stir()
 
     # --- events ---
 
@@ -78,6 +87,7 @@ class Reaching:
             raise InternalError(f"call {number} of task {entry.id} ({entry.task.name}) waits already")
         if entry.leaving:
             return True
+        _note_supervision(entry)
         wanted = self._not_held(entry, claims)
         if wanted and (stale := self._stale(entry, wanted)):
             self._restart_stale(entry, stale, wanted)
@@ -96,6 +106,7 @@ class Reaching:
 
     def reached(self, entry: Entry, claims: Iterable[Claim], now: float) -> None:
         """A task that runs alone took these."""
+        _note_supervision(entry)
         nodes = self._locks.nodes(self._not_held(entry, claims))
         rivals = self._locks.rivals(entry, nodes)
         if rivals:
@@ -233,7 +244,8 @@ class Reaching:
         """Have somebody start anew in each circle of waits."""
         ignored: set[Entry] = set()
         while self._unchecked:
-            starts = dict.fromkeys(call.entry for call in self._waiting)
+            self._parked = {entry: None for entry in self._parked if entry.phase is Phase.PARKED}
+            starts = dict.fromkeys((*(call.entry for call in self._waiting), *self._parked))
             circle = self._waits.circle(starts, ignored)
             if not circle:
                 self._unchecked = False
@@ -286,7 +298,8 @@ class Reaching:
 
     def _not_held(self, entry: Entry, claims: Iterable[Claim]) -> list[Claim]:
         holdings = self._holdings(entry)
-        return [claim for claim in dict.fromkeys(claims) if not holdings.cover(claim)]
+        wanted = [claim for claim in claims if not holdings.cover(claim)]
+        return wanted if len(wanted) < 2 else list(dict.fromkeys(wanted))
 
     def _holdings(self, entry: Entry) -> Holdings:
         if entry.holdings is None:
@@ -306,7 +319,13 @@ class Reaching:
 
 def may_restart(entry: Entry) -> bool:
     """Whether a task may be chosen to start anew."""
-    return entry.holding and not (entry.alone or entry.leaving) and (entry.task.restartable or entry.task.serializable)
+    return entry.holding and entry.supervised and not (entry.alone or entry.leaving)
+
+
+def _note_supervision(entry: Entry) -> None:
+    if not entry.supervised:
+        for one in (entry, *entry.ancestors):
+            one.supervised = True
 
 
 def _age(call: Call) -> tuple[float, int, int]:

@@ -102,6 +102,8 @@ class Entry:
     restarting: bool = False
     """It was told to stop and to start anew, and has not answered."""
     restarts: int = 0
+    supervised: bool = False
+    """It can be rolled back, because it is supervised: told by its task, or seen when it reached for something."""
     alone: bool = False
     """It was restarted too often: it claims everything, and is never chosen as a victim again."""
     behind: dict[Entry, None] = field(default_factory=dict)
