@@ -259,8 +259,11 @@ class Reaching:
 
     def _sacrifice(self, victim: Wait, edges: list[Wait]) -> None:
         assert victim.holder is not None
-        names = dict.fromkeys(wait.holder.task.name for wait in edges if wait.holder is not None)
-        what = ", ".join(dict.fromkeys(shared(wait.claim, wait.claim) for wait in edges if wait.claim is not None))
+        holders = sorted(
+            {wait.holder for wait in edges if wait.holder is not None}, key=lambda entry: (entry.order, entry.id)
+        )
+        names = dict.fromkeys(entry.task.name for entry in holders)
+        what = ", ".join(sorted({shared(wait.claim, wait.claim) for wait in edges if wait.claim is not None}))
         claims = () if victim.claim is None else (victim.claim,)
         self._host.restart(victim.holder, f"{' and '.join(names)} waited for one another: {what}", claims)
 
