@@ -14,7 +14,7 @@ from pathlib import Path
 import pluggy
 
 from pytest_cbx.client.foresight import Foresight
-from pytest_cbx.client.ignored import Ignored
+from pytest_cbx.engine.ignored import Ignored
 from pytest_cbx.client.isolation import reach
 from pytest_cbx.client.learned import Trace
 from pytest_cbx.client.learning import (

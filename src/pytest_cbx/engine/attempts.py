@@ -249,6 +249,8 @@ class Attempts:
 
     def reach(self, watched: Watched, claims: tuple[Claim, ...], number: int) -> None:
         """A running command needs claims."""
+        if not self._scheduler.free(watched.task, claims):
+            claims = self.keeper.judged(claims)
         self._feed(Reach(task=watched.task, claims=claims, number=number))
 
     def begin(self, watched: Watched) -> Transaction:

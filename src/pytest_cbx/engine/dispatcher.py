@@ -290,7 +290,7 @@ class Dispatcher:
         now = time.monotonic()
         for task, claims in attempts.keeper.untold():
             if not isinstance(event, Ended) or event.task != task:
-                scheduler.handle(Reached(task=task, claims=claims), now)
+                scheduler.handle(Reached(task=task, claims=attempts.keeper.judged(claims)), now)
         for decision in scheduler.handle(event, now):
             follow = self._obey(decision, attempts)
             if follow is not None:

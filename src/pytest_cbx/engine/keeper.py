@@ -8,12 +8,14 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pytest_cbx.config.model import Rollback
 from pytest_cbx.engine.claiming import changed
 from pytest_cbx.engine.coverage import Coverage
 from pytest_cbx.engine.guard import Arbiter, Guard
+from pytest_cbx.engine.ignored import Ignored
 from pytest_cbx.engine.ledger import Command
 from pytest_cbx.engine.protocol import CHANGES_MAX, OBSERVATIONS_MAX, ChangeList, CommandSpec, Observation, Settle
 from pytest_cbx.engine.temporary import VARIABLES, TemporaryFolders
@@ -24,7 +26,7 @@ from pytest_cbx.execute.ladder import Reached, probe
 from pytest_cbx.execute.model import Cause, Exit, GuardKind
 from pytest_cbx.execute.model import Guard as GuardSpec
 from pytest_cbx.execute.supervision.decode import Decoder
-from pytest_cbx.plan.model import Claim, Domain
+from pytest_cbx.plan.model import Claim, Domain, Mode
 from pytest_cbx.schedule.model import TaskId
 from pytest_cbx.tier import Tier
 from pytest_cbx.transaction.diff import unified_diff
@@ -65,6 +67,8 @@ class _Attempt:
     safe: bool
     watched: Watched | None = None
     children: set[TaskId] = field(default_factory=set)
+    own: frozenset[bytes] = frozenset()
+    """What it touched itself, once it has ended."""
     touched: set[bytes] = field(default_factory=set)
     """What others touched that ran at the same time and have ended."""
 
@@ -83,6 +87,7 @@ class Keeper:
         self._budget = Budget(settle.preimage_limit, free_reserve=_FREE_RESERVE)
         self._folder: EngineFolder | None = None
         self._temporary = TemporaryFolders(token)
+        self._ignored = Ignored(Path(os.fsdecode(workspace)))
         self._attempts: dict[TaskId, _Attempt] = {}
         self.guard: Guard | None = None
 
@@ -130,6 +135,7 @@ class Keeper:
             reads=Coverage(command.claims, self._workspace, writing=False)
             if spec.isolation == "serializable"
             else None,
+            shares=any(claim.mode is Mode.CACHE for claim in command.claims),
             ports=frozenset(claim for claim in command.claims if claim.domain is Domain.PORT),
             parent=above.watched if above is not None else None,
         )
@@ -190,6 +196,16 @@ class Keeper:
                 attempt.watched.untold = []
         return found
 
+    def judged(self, claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
+        """The same claims; those on what git ignores say so, as whoever reads the sources does not read that."""
+        self._ignored.learn(claim.target for claim in claims if _may_be_ignored(claim))
+        return tuple(
+            dataclasses.replace(claim, ignored=True)
+            if _may_be_ignored(claim) and self._ignored(claim.target)
+            else claim
+            for claim in claims
+        )
+
     # --- after -------------------------------------------------------------------------------------------
 
     def ended(self, command: Command, spec: CommandSpec, done: Exit, *, again: bool) -> Settlement:
@@ -211,10 +227,10 @@ class Keeper:
             self._drop(command.id)
             return self._settlement(watched, Changes(), written=())
         changes = transaction.changes()
-        touched = transaction.touched()
+        attempt.own = transaction.touched()
         tier = max(spec.tier, Tier.CONDITIONAL_PARALLEL)
         undone = again or bool(watched.failure) or undo(Rollback(spec.rollback), tier, _how(done))
-        written = () if self._arbiter.alone(command.id) else changed(touched, self._workspace)
+        written = () if self._arbiter.alone(command.id) else changed(attempt.own, self._workspace)
         diff = unified_diff(transaction) if spec.diff and not again else ""
         size = transaction.taken
         left = self.undo(command.id) if undone else ()
@@ -231,33 +247,31 @@ class Keeper:
 
     def commit(self, task: TaskId) -> None:
         """What an ended attempt changed stays."""
-        attempt = self._attempts.get(task)
-        if attempt is not None and attempt.watched is not None and attempt.watched.transaction is not None:
-            attempt.watched.transaction.commit()
+        watched = self.watched(task)
+        if watched is not None and watched.transaction is not None:
+            watched.transaction.commit()
         self._drop(task)
 
     def undo(self, task: TaskId) -> tuple[str, ...]:
         """What an ended attempt changed is undone. Returns what could not be."""
         attempt = self._attempts.get(task)
-        if attempt is None or attempt.watched is None or attempt.watched.transaction is None:
-            self._drop(task)
-            return ()
-        report = attempt.watched.transaction.roll_back(lambda path: self._is_foreign(attempt, path))
+        left: tuple[str, ...] = ()
+        if attempt is not None and attempt.watched is not None and attempt.watched.transaction is not None:
+            foreign = self._touched_by_others(attempt) if attempt.watched.shares else frozenset()
+            left = attempt.watched.transaction.roll_back(foreign.__contains__ if foreign else None).incomplete
         self._drop(task)
-        return report.incomplete
+        return left
 
-    def _is_foreign(self, attempt: _Attempt, path: bytes) -> bool:
-        """Whether another command has touched a path that they shared, as caches are: it is not ours to take back any more."""
-        if path in attempt.touched:
-            return True
-        family = set(attempt.watched.lineage()) if attempt.watched is not None else set()
+    def _touched_by_others(self, attempt: _Attempt) -> frozenset[bytes]:
+        """What other commands touched while this one ran. Only caches can be shared so, and are not ours to take back any more."""
+        assert attempt.watched is not None
+        family = set(attempt.watched.lineage())
+        found = set(attempt.touched)
         for other in self._attempts.values():
             one = other.watched
-            if one is None or one.transaction is None or family.intersection(one.lineage()):
-                continue
-            if path in one.transaction.touched():
-                return True
-        return False
+            if one is not None and one.transaction is not None and not family.intersection(one.lineage()):
+                found |= one.transaction.touched()
+        return frozenset(found)
 
     def _drop(self, task: TaskId) -> None:
         """An attempt is over, with its transaction."""
@@ -267,13 +281,10 @@ class Keeper:
         watched = attempt.watched
         if watched.parent is not None and (above := self._attempts.get(watched.parent.task)) is not None:
             above.children.discard(task)
-        if watched.transaction is not None:
-            others = [one for one in self._attempts.values() if one.watched is not None and not one.safe]
-            if others:
-                touched = watched.transaction.touched()
-                for one in others:
-                    one.touched.update(touched)
-            watched.transaction = None
+        for other in self._attempts.values():
+            if other.watched is not None and other.watched.shares:
+                other.touched |= attempt.own
+        watched.transaction = None
         if self.guard is not None:
             self.guard.room()
 
@@ -331,6 +342,10 @@ class Keeper:
         if self._folder is None or not self._folder.home.inside:
             return b""
         return self._folder.home.path
+
+
+def _may_be_ignored(claim: Claim) -> bool:
+    return claim.domain is Domain.FILE and not claim.ignored and claim.mode is not Mode.READ
 
 
 def _how(done: Exit) -> Ended:

@@ -31,6 +31,8 @@ class Watched:
     """What it may read without asking; None: reads are not trapped."""
     ports: frozenset[Claim] = frozenset()
     """Claims on ports that it holds."""
+    shares: bool = False
+    """It has claims that others may have at the same time, though both change what is there: caches."""
     parent: Watched | None = None
     transaction: Transaction | None = None
     """Begun at the first change."""

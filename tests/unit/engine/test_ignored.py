@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_cbx.client.ignored import Ignored
+from pytest_cbx.engine.ignored import Ignored
 
 
 @pytest.fixture
