@@ -11,9 +11,10 @@ from pytest_cbx.transaction import meta as metas
 from pytest_cbx.transaction.disk import Disk
 from pytest_cbx.transaction.meta import Meta
 from pytest_cbx.transaction.model import Changes
-from pytest_cbx.transaction.past import Node, Past, Was
+from pytest_cbx.transaction.past import Content, Node, Past, Was
 
 _CHUNK = 1 << 20
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +37,8 @@ class Before:
     uid: int
     gid: int
     rdev: int
-    content: bytes
-    """Path of a file that still has the content of then; empty: unchanged, or not a regular file."""
+    content: Content | None
+    """Of a regular file."""
     target: bytes = b""
     """Of a symbolic link."""
     meta: Meta | None = None
@@ -87,7 +88,7 @@ class _Comparison:
         walk = walk or node.walk
         moved = node.was is Was.AS_NOW and node.place != path
         if node.was is not Was.AS_NOW or node.meta is not None or moved or walk:
-            now = self._look(path)
+            now = self._past.present.look(path)
             before = self._before(node)
             if before is None or now is None:
                 if before is not None or now is not None:
@@ -111,21 +112,16 @@ class _Comparison:
                 names.update(self._disk.listdir(node.place))
         return sorted(names)
 
-    def _look(self, path: bytes) -> os.stat_result | None:
-        try:
-            return self._disk.lstat(path or b"/")
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-
     def _before(self, node: Node) -> Before | None:
         if node.was is Was.ABSENT:
             return None
         meta = node.meta
+        content: Content | None
         if node.was is Was.AS_NOW:
-            info = self._look(node.place)
+            info = self._past.present.look(node.place)
             if info is None:
                 return None
-            content = self._past.contents.get((info.st_dev, info.st_ino), node.place)
+            content = self._past.contents.get((info.st_dev, info.st_ino), Content(node.place))
             target = self._disk.readlink(node.place) if stat.S_ISLNK(info.st_mode) else b""
             if meta is None:
                 return Before(
@@ -137,10 +133,10 @@ class _Comparison:
                 content=content, target=target, meta=meta, place=node.place,
             )  # fmt: skip
         assert meta is not None
-        content = self._past.contents.get(meta.identity, node.content)
+        content = self._past.contents.get(meta.identity) or node.content
         target = node.target
-        if not target and node.content and stat.S_ISLNK(meta.mode):
-            target = self._disk.readlink(node.content)
+        if not target and node.content is not None and stat.S_ISLNK(meta.mode):
+            target = self._disk.readlink(node.content.path)
         return Before(
             mode=meta.mode, uid=meta.uid, gid=meta.gid, rdev=meta.rdev, content=content, target=target, meta=meta
         )  # fmt: skip
@@ -158,30 +154,34 @@ class _Comparison:
         xattrs = before.meta.xattrs if before.meta is not None else metas.read_xattrs(self._disk, before.place)
         if xattrs != metas.read_xattrs(self._disk, path):
             return True
-        if kind != stat.S_IFREG or before.content == path:
+        if kind != stat.S_IFREG or before.content is None or before.content.path == path:
             return False
         return self._contents_differ(before.content, path)
 
-    def _contents_differ(self, one: bytes, other: bytes) -> bool:
+    def _contents_differ(self, one: Content, other: bytes) -> bool:
         """Byte by byte, unless they are the same file or differ in size."""
         disk = self._disk
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-        first = disk.open(one, flags)
+        second = disk.open(other, _READ)
         try:
-            second = disk.open(other, flags)
+            if one.size >= 0 and one.size != disk.fstat(second).st_size:
+                return True
+            first = disk.open(one.path, _READ)
             try:
                 left, right = disk.fstat(first), disk.fstat(second)
                 if (left.st_dev, left.st_ino) == (right.st_dev, right.st_ino):
                     return False
-                if left.st_size != right.st_size:
+                if one.size < 0 and left.st_size != right.st_size:
                     return True
-                while True:
-                    data = disk.read(first, _CHUNK)
-                    if data != disk.read(second, _CHUNK):
+                if one.offset:
+                    disk.lseek(first, one.offset, os.SEEK_SET)
+                rest = right.st_size
+                while rest > 0:
+                    data = disk.read(second, min(rest, _CHUNK))
+                    if not data or data != disk.read(first, len(data)):
                         return True
-                    if not data:
-                        return False
+                    rest -= len(data)
+                return False
             finally:
-                disk.close(second)
+                disk.close(first)
         finally:
-            disk.close(first)
+            disk.close(second)

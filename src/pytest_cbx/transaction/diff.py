@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pytest_cbx.transaction import meta as metas
 from pytest_cbx.transaction.changes import Before, Difference, relative
 from pytest_cbx.transaction.disk import Disk
+from pytest_cbx.transaction.past import Content
 from pytest_cbx.transaction.transaction import Transaction
 
 FILE_MAX = 1 << 20
@@ -102,8 +103,8 @@ class _Diff:
     def _files(
         self, old: str, new: str, before: Before | None, path: bytes, now: os.stat_result | None
     ) -> Iterator[str]:
-        left = self._read(before.content) if before is not None else b""
-        right = self._read(path) if now is not None else b""
+        left = self._read(before.content) if before is not None and before.content is not None else b""
+        right = self._read(Content(path)) if now is not None else b""
         if before is not None and now is not None and left is not None and left == right:
             return
         what = "created" if before is None else "deleted" if now is None else "changed"
@@ -122,14 +123,16 @@ class _Diff:
             for line in difflib.unified_diff(a, b, *names):
                 yield line if line.endswith("\n") else line + "\n\\ No newline at end of file\n"
 
-    def _read(self, path: bytes) -> bytes | None:
+    def _read(self, content: Content) -> bytes | None:
         """A file's content; None when it is too large to show."""
         disk = self._disk
-        descriptor = disk.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        descriptor = disk.open(content.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
-            if disk.fstat(descriptor).st_size > self._file_max:
+            size = content.size if content.size >= 0 else disk.fstat(descriptor).st_size
+            if size > self._file_max:
                 return None
-            return disk.read(descriptor, self._file_max + 1)
+            disk.lseek(descriptor, content.offset, os.SEEK_SET)
+            return disk.read(descriptor, size)
         finally:
             disk.close(descriptor)
 

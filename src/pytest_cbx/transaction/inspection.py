@@ -18,7 +18,7 @@ _HEADS = b"\0\0" + bytes((Kind.HEADER,))
 """Scope and kind of a header, as `records` writes them behind the length."""
 _FRAME = 12
 """Bytes before a payload."""
-_KEPT_NAME = re.compile(rb"x?[0-9]+")
+_KEPT_NAME = re.compile(rb"x?[0-9]+|" + re.escape(journals.POOL))
 
 
 def half_made(folder: bytes) -> bool:
@@ -95,6 +95,12 @@ def _fault_of_kept(folder: bytes, record: Record) -> str:
     """Every kept file was complete before its record was written."""
     if record.meta is None or record.kind not in (Kind.CONTENT, Kind.LINKED) or record.how is Kept.DATA:
         return ""
+    if record.how is Kept.POOL:
+        try:
+            size = os.lstat(folder + b"/" + journals.POOL).st_size
+        except FileNotFoundError:
+            size = 0
+        return "" if sum(record.place) <= size else f"its pool lacks what it kept of {os.fsdecode(record.path)}"
     try:
         info = os.lstat(b"%s/%d" % (folder, record.kept))
     except FileNotFoundError:

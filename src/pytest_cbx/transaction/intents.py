@@ -19,7 +19,7 @@ from pytest_cbx.transaction import records
 from pytest_cbx.transaction.copying import Clone
 from pytest_cbx.transaction.disk import Disk
 from pytest_cbx.transaction.journal import Journal
-from pytest_cbx.transaction.keeping import Keeper, Preparation
+from pytest_cbx.transaction.keeping import POOLED, Keeper, Preparation
 from pytest_cbx.transaction.model import Budget
 from pytest_cbx.transaction.records import Kind
 from pytest_cbx.transaction.settling import Settling
@@ -130,7 +130,12 @@ class Intents:
         keeper = self._shared.keeper
         if keeper.must_unlock(info):
             self._append(records.with_meta(Kind.META, self._scope, path, metas.take(self._shared.disk, path, info)))
-        return keeper.prepare(path, info)
+        small = keeper.pool(path, info)
+        if small is None:
+            return keeper.prepare(path, info)
+        self._append(records.pooled(self._scope, path, *small))
+        self._learn(folder, name, _WRITTEN)
+        return None
 
     def finish_write(self, preparation: Preparation) -> None:
         """The last third of `write`: the copy is complete.
@@ -160,7 +165,7 @@ class Intents:
             return 0
         if not stat.S_ISREG(info.st_mode) or (state == _NAMED and info.st_nlink == 1):
             return 0
-        return min(info.st_size, info.st_blocks * 512)
+        return info.st_size if info.st_size <= POOLED else min(info.st_size, info.st_blocks * 512)
 
     def create(self, path: bytes) -> None:
         """A name is about to be made: mkdir, mknod, symlink, link, bind, or open with O_EXCL.

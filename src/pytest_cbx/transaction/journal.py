@@ -12,6 +12,7 @@ from pytest_cbx.transaction.disk import Disk
 from pytest_cbx.transaction.records import Header, Kind, Record
 
 FILE = b"journal"
+POOL = b"pool"
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -27,6 +28,9 @@ class Journal:
         self._descriptor = descriptor
         self._kept = kept
         self._size = 0
+        self._pool = -1
+        self._pool_size = 0
+        self._read: tuple[int, list[Record]] = (0, [])
 
     @classmethod
     def create(cls, folder: bytes, header: Header, disk: Disk) -> Journal:
@@ -108,8 +112,54 @@ class Journal:
         """Where a kept file lies."""
         return b"%s/%d" % (self.folder, number)
 
+    @property
+    def pool_path(self) -> bytes:
+        """Where the copies of small files lie, one behind the other."""
+        return self.folder + b"/" + POOL
+
+    def pool(self, data: bytes) -> int:
+        """Keep the content of a small file; returns its offset. With `power` it is on the disk then.
+
+        Raises:
+            OSError: it cannot be written; nothing is kept then.
+        """
+        disk, start = self.disk, self._pool_size
+        if self._pool < 0:
+            self._pool = disk.open(self.pool_path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
+            if self.power:
+                self.flush_folder()
+        try:
+            if disk.write(self._pool, data) != len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            if self.power:
+                disk.fsync(self._pool)
+        except OSError:
+            disk.ftruncate(self._pool, start)
+            raise
+        self._pool_size = start + len(data)
+        return start
+
+    def pooled(self, offset: int, size: int) -> bytes:
+        """What `pool` kept.
+
+        Raises:
+            OSError: it cannot be read, or is not all there.
+        """
+        disk = self.disk
+        descriptor = disk.open(self.pool_path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            disk.lseek(descriptor, offset, os.SEEK_SET)
+            data = disk.read(descriptor, size)
+        finally:
+            disk.close(descriptor)
+        if len(data) != size:
+            raise OSError(errno.EIO, "a kept copy is cut off", os.fsdecode(self.pool_path))
+        return data
+
     def records(self) -> list[Record]:
-        """All that was appended so far."""
+        """All that was appended so far; not to be changed."""
+        if self._read[0] == self._size:
+            return self._read[1]
         path = self.folder + b"/" + FILE
         try:
             _, found, whole = records.read(read_file(self.disk, path), os.fsdecode(path))
@@ -117,6 +167,7 @@ class Journal:
             raise JournalError(self.folder, error) from error
         if whole != self._size:
             raise JournalDamaged(os.fsdecode(path), f"{self._size} bytes were written, {whole} can be read")
+        self._read = (whole, found)
         return found
 
     def flush(self) -> None:
@@ -132,6 +183,9 @@ class Journal:
         if self._descriptor >= 0:
             self.disk.close(self._descriptor)
             self._descriptor = -1
+        if self._pool >= 0:
+            self.disk.close(self._pool)
+            self._pool = -1
 
     def remove(self) -> None:
         """Drop file and folder: the kept files first, so that the journal says to the last what the folder is.

@@ -20,6 +20,8 @@ from pytest_cbx.transaction.records import Kept
 _NO_LINK = frozenset((errno.EMLINK, errno.EXDEV, errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.ENOSYS))
 _CHECK_SPACE = 1 << 16
 """Bytes from which on the file system is asked for its free space beforehand."""
+POOLED = 1 << 15
+"""Bytes up to which a file is kept in the pool."""
 _NO_ATIME = getattr(os, "O_NOATIME", 0)
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _MAKE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -95,6 +97,27 @@ class Keeper:
         cost = min(info.st_size, info.st_blocks * 512)
         self._charge(path, cost)
         return Preparation(path, self._meta(path, info), cost, self)
+
+    def pool(self, path: bytes, info: os.stat_result) -> tuple[tuple[int, int], Meta] | None:
+        """Keep a small file at once; None: it is not small. Returns where in the pool it is, and its metadata.
+
+        Raises:
+            PreimageLimit, JournalError: it cannot be kept.
+        """
+        if info.st_size > POOLED or info.st_blocks * 512 < info.st_size:
+            return None
+        disk = self.disk
+        meta = self._meta(path, info)
+        self._charge(path, info.st_size)
+        try:
+            source = _open_unseen(disk, path, info.st_mode)
+            try:
+                data = disk.read(source, POOLED + 1)
+            finally:
+                disk.close(source)
+            return (self.journal.pool(data), len(data)), meta
+        except OSError as error:
+            raise JournalError(path, error) from error
 
     def settle(self, preparation: Preparation) -> None:
         """The copy is complete: make its name last, where power may fail."""

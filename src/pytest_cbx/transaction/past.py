@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import stat
+from dataclasses import dataclass
 from enum import Enum
 
 from pytest_cbx.transaction.disk import Disk
@@ -10,6 +13,40 @@ from pytest_cbx.transaction.meta import Meta
 from pytest_cbx.transaction.records import ABSENCES, UNDOABLE, Kept, Kind, Record
 
 Identity = tuple[int, int]
+
+
+class Present:
+    """The tree as it is now, seen without ever reaching through a link that stands where a folder was. Nothing may change meanwhile."""
+
+    def __init__(self, disk: Disk) -> None:
+        self.disk = disk
+        self._folders: dict[bytes, bool] = {b"": True}
+
+    def look(self, path: bytes) -> os.stat_result | None:
+        """What is at the path; b"" is the root of all. None: nothing."""
+        if not self._is_folder(path.rpartition(b"/")[0]):
+            return None
+        try:
+            return self.disk.lstat(path or b"/")
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def _is_folder(self, path: bytes) -> bool:
+        known = self._folders.get(path)
+        if known is None:
+            info = self.look(path)
+            known = self._folders[path] = info is not None and stat.S_ISDIR(info.st_mode)
+        return known
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Where the content of a file that was is found now."""
+
+    path: bytes
+    offset: int = 0
+    size: int = -1
+    """-1: the whole file."""
 
 
 class Was(Enum):
@@ -31,8 +68,8 @@ class Node:
         self.place = place
         self.children: dict[bytes, Node] = {}
         self.meta: Meta | None = None
-        self.content = b""
-        """Path of the kept inode or copy."""
+        self.content: Content | None = None
+        """The kept inode or copy."""
         self.target = b""
         self.walk = False
         """A rename concerned it: what lies below was not named one by one."""
@@ -44,7 +81,7 @@ class Node:
             found = Node(Was.AS_NOW, self.place + b"/" + name) if self.was is Was.AS_NOW else Node(Was.ABSENT)
         return found
 
-    def become(self, was: Was, meta: Meta | None = None, content: bytes = b"", target: bytes = b"") -> None:
+    def become(self, was: Was, meta: Meta | None = None, content: Content | None = None, target: bytes = b"") -> None:
         """Be something else; the children stay named."""
         self.was, self.meta, self.content, self.target, self.place = was, meta, content, target, b""
 
@@ -54,9 +91,9 @@ class Past:
 
     def __init__(self, disk: Disk, journal: Journal, found: list[Record]) -> None:
         self.root = Node(Was.AS_NOW)
-        self.contents: dict[Identity, bytes] = {}
+        self.contents: dict[Identity, Content] = {}
         """Inode → copy of its oldest content."""
-        self._disk = disk
+        self.present = Present(disk)
         self._journal = journal
         undone = {one.mark.index for one in found if one.mark is not None}
         for record in reversed(found):
@@ -86,24 +123,28 @@ class Past:
             if meta is not None and self._identity(node) == meta.identity:
                 node.meta = meta
         elif record.kind is Kind.CONTENT:
-            kept = self._journal.kept_path(record.kept)
-            if meta is not None:
+            kept = self._content(record)
+            if meta is not None and kept is not None:
                 self.contents[meta.identity] = kept
             if self._identity(node) in (None, meta.identity if meta else None):
                 node.become(Was.KEPT, meta, kept)
         elif record.kind is Kind.LINKED:
-            kept = b"" if record.how is Kept.DATA else self._journal.kept_path(record.kept)
+            kept = self._content(record)
             node.become(Was.KEPT, meta, kept, record.target)
         else:
             self._rename(record, node, self.find(record.target))
 
+    def _content(self, record: Record) -> Content | None:
+        if record.how is Kept.DATA:
+            return None
+        if record.how is Kept.POOL:
+            return Content(self._journal.pool_path, *record.place)
+        return Content(self._journal.kept_path(record.kept))
+
     def _identity(self, node: Node) -> Identity | None:
         if node.was is Was.AS_NOW:
-            try:
-                info = self._disk.lstat(node.place or b"/")
-            except OSError:
-                return None
-            return info.st_dev, info.st_ino
+            info = self.present.look(node.place)
+            return None if info is None else (info.st_dev, info.st_ino)
         return node.meta.identity if node.meta is not None else None
 
     def _rename(self, record: Record, source: Node, target: Node) -> None:

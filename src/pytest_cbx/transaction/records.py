@@ -26,6 +26,7 @@ _CRC = struct.Struct("<I")
 _PREFIX = _HEAD.size + _CRC.size
 _LENGTH = struct.Struct("<H")
 _KEPT = struct.Struct("<IB")
+_PLACE = struct.Struct("<QI")
 _PAIR = struct.Struct("<BQQQQ")
 _TIMES = struct.Struct("<QQqq")
 _MARK = struct.Struct("<IBQQQQ")
@@ -75,6 +76,8 @@ class Kept(IntEnum):
     """A copy: the file system refused the link."""
     DATA = 2
     """In the record: target of a symbolic link, or nothing but the metadata of a special file."""
+    POOL = 3
+    """A copy of a small file, one behind the other in one file: making a file for each would cost more than the copy."""
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +113,8 @@ class Record:
     kept: int = 0
     """Number of the kept file in the journal's folder."""
     how: Kept = Kept.LINK
+    place: tuple[int, int] = (0, 0)
+    """Offset and length in the pool."""
     meta: Meta | None = None
     exchange: bool = False
     identity: tuple[int, int] = (0, 0)
@@ -152,6 +157,12 @@ def header(value: Header) -> bytes:
 
 def content(scope: int, path: bytes, kept: int, meta: Meta) -> bytes:
     return frame(Kind.CONTENT, scope, text(path) + _KEPT.pack(kept, Kept.COPY) + metas.pack(meta))
+
+
+def pooled(scope: int, path: bytes, place: tuple[int, int], meta: Meta) -> bytes:
+    """A CONTENT whose copy is in the pool."""
+    payload = b"".join((text(path), _KEPT.pack(0, Kept.POOL), _PLACE.pack(*place), metas.pack(meta)))
+    return frame(Kind.CONTENT, scope, payload)
 
 
 def linked(scope: int, path: bytes, *, kept: int, how: Kept, meta: Meta, target: bytes) -> bytes:
@@ -272,6 +283,10 @@ def _parse(index: int, scope: int, kind: Kind, payload: bytes) -> Record:
         record.kept, how = _KEPT.unpack_from(payload, offset)
         record.how = Kept(how)
         offset += _KEPT.size
+        if record.how is Kept.POOL:
+            start, length = _PLACE.unpack_from(payload, offset)
+            record.place = (start, length)
+            offset += _PLACE.size
     record.meta, _ = metas.unpack(payload, offset)
     return record
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from pytest_cbx.transaction import meta as metas
 from pytest_cbx.transaction import records
-from pytest_cbx.transaction.copying import Clone, copy
+from pytest_cbx.transaction.copying import Clone, copy, write_all
 from pytest_cbx.transaction.disk import Disk
 from pytest_cbx.transaction.journal import Journal
 from pytest_cbx.transaction.meta import Meta
@@ -278,18 +278,28 @@ class Undo:
             disk.chmod(record.path, stat.S_IMODE(info.st_mode) | stat.S_IWUSR)
             target = disk.open(record.path, flags)
         try:
-            disk.ftruncate(target, 0)
             self._fill(record, target)
         finally:
             disk.close(target)
         self._touch(record.path)
 
     def _fill(self, record: Record, target: int) -> None:
-        source = self._disk.open(self._journal.kept_path(record.kept), os.O_RDONLY | os.O_CLOEXEC)
+        """Overwritten where it lies: to cut a file to nothing and write it anew makes file systems flush it at once."""
+        disk = self._disk
+        if record.how is Kept.POOL:
+            data = self._journal.pooled(*record.place)
+            write_all(disk, target, data)
+            disk.ftruncate(target, len(data))
+            return
+        source = disk.open(self._journal.kept_path(record.kept), os.O_RDONLY | os.O_CLOEXEC)
         try:
-            copy(self._disk, source, target, self._clone)
+            info = disk.fstat(source)
+            if info.st_blocks * 512 < info.st_size:
+                disk.ftruncate(target, 0)  # only so do its holes become holes again
+            copy(disk, source, target, self._clone)
+            disk.ftruncate(target, info.st_size)
         finally:
-            self._disk.close(source)
+            disk.close(source)
 
     def _linked_step(self, record: Record) -> bool:
         meta, path = _meta(record), record.path
