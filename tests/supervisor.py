@@ -107,7 +107,7 @@ class _Answering:
         return bool(self._later)
 
     def _decide(self, listener: Listener, notification: Notification) -> None:
-        if self._inflight is not None and not self._inflight.settled():
+        if self._inflight is not None and not self._inflight.may_decode(notification.pid):
             self._later.append(notification)
             return
         trap = self._decoder.decode(listener, notification)

@@ -3,9 +3,13 @@
 Between our answer and the kernel's own look at the path there is a moment. Should another thread change in that moment
 what the path leads to, the call would reach a file of which no pre-image was taken. So:
 
-- a *structural* call (it makes, moves, replaces or removes a link or a directory) goes on only when no other call is on its
-  way, and no other call is decoded and answered until it has happened;
-- a call that takes away or replaces a name (unlink, rename, link) does not meet another one on the same path.
+- a *structural* call (it makes, moves, replaces or removes a link, or moves a directory) goes on only when no other call
+  is on its way, and no call is decoded until it has happened;
+- a call that takes a name away or puts another file there (unlink, rename, link) does not meet another one on its path.
+
+For each trapped call: `arrived`; when `may_decode`, decode it; when `may_proceed`, take the pre-image, `note` and proceed, all
+in one go. Whenever that has to stop (for a lock, a long copy, or because one of the two said no), begin again with
+`may_decode` after a moment: what was decoded may no longer be true.
 
 Nothing tells that a call has happened. What proves it, for a thread: it made another trapped call; it is gone; it sleeps in
 another call (or in the same with other arguments); it has used more processor time since than the way through a path can
@@ -27,6 +31,8 @@ PATIENCE = 0.05
 """Seconds after which a call counts as done: then it sleeps in the kernel (as `open` of a slow disk or a pipe does)."""
 STARVED = 1.0
 """The same for a thread that is ready but gets no processor."""
+_TURN = 0.02
+"""Seconds for which a structural call keeps the others waiting before it asks again."""
 _MANY = 64
 """Entries from which on old ones are looked for."""
 _TAKING = frozenset({Deed.REMOVE, Deed.RENAME, Deed.EXCHANGE})
@@ -58,13 +64,17 @@ class _Call:
 
 
 class InFlight:
-    """The last answered call on a path, of each thread. Call `arrived` for each notification, `note` before each `proceed`."""
+    """The last answered call on a path, of each thread. See above for the order of calls."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._calls: dict[int, _Call] = {}
         self._structural: set[int] = set()
         self._taking: set[int] = set()
+        self._waiting = 0
+        """Thread of a structural call that waits for the others."""
+        self._waits_until = 0.0
+        """When it has lost its turn, as it has not asked again."""
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -89,26 +99,35 @@ class InFlight:
         if len(self._calls) >= _MANY:
             self._forget_old(call.at)
 
+    def may_decode(self, tid: int) -> bool:
+        """Whether what a call of this thread would do can be told now: no structural call is on its way, or waits to be."""
+        if self._structural and not self._all_done(self._structural, tid):
+            return False
+        return not self._waiting or self._waiting == tid or self._clock() > self._waits_until
+
     def may_proceed(self, trap: Trap) -> bool:
-        """Whether a call that was just decoded may go on. If not, decode it again a little later, and ask again."""
+        """Whether a call that was just decoded may go on."""
         if trap.structural:
             return self.clear_for(trap.pid)
-        if self._structural and not self._all_done(self._structural, trap.pid):
-            return False
         taking = trap.deed in _TAKING or bool(trap.other)
         if not taking and not self._taking:
             return True
-        return self._all_done(
-            [tid for tid in (self._calls if taking else self._taking) if self._meet(tid, trap)], trap.pid
-        )
+        near = [tid for tid in (self._calls if taking else self._taking) if self._meet(tid, trap)]
+        return not near or self._all_done(near, trap.pid)
 
     def clear_for(self, tid: int) -> bool:
-        """Whether no call of another thread is on its way, so that a structural call of this one may go on."""
-        return self._all_done(self._calls, tid)
+        """Whether no call of another thread is on its way, so that a structural call of this one may go on.
 
-    def settled(self) -> bool:
-        """Whether no structural call is on its way."""
-        return self._all_done(self._structural, 0)
+        If not, no further call is decoded for a moment: else somebody would always be on his way.
+        """
+        now = self._clock()
+        if self._waiting not in (0, tid) and now <= self._waits_until:
+            return False
+        if self._all_done(self._calls, tid):
+            self._waiting = 0
+            return True
+        self._waiting, self._waits_until = tid, now + _TURN
+        return False
 
     def _meet(self, tid: int, trap: Trap) -> bool:
         call = self._calls[tid]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import _thread
 import contextlib
+import errno
 import gc
 import os
 import resource
@@ -30,7 +31,7 @@ Limits = Sequence[tuple[int, tuple[int, int]]]
 _STACK = 256 * 1024
 """Bytes; a few Python frames. The usual 8 MiB would count against the instance's memory limit, which is ours at that time."""
 _PATIENCE = 30.0
-"""Seconds that a start may take. Then its listener is closed, which lets every call fail that waits for an answer."""
+"""Seconds that a start may take. Then every call that waits for an answer is refused, and the start is given up."""
 
 
 class Spawner:
@@ -146,12 +147,29 @@ def _await(start: _Start) -> None:
     if start.done.acquire(timeout=_PATIENCE):
         return
     if start.listener >= 0:
+        _refuse_all(Listener(start.listener), start.done)
         os.close(start.listener)
-    start.done.acquire()
+    else:
+        start.done.acquire()
     if start.failure is None and not start.error:
         with contextlib.suppress(OSError):
             os.kill(start.launch.pid, signal.SIGKILL)
-    raise SpawnError(f"its start came to a standstill for {_PATIENCE:g} s: a call of its thread waits for an answer")
+    raise _standstill()
+
+
+def _refuse_all(listener: Listener, done: _thread.LockType) -> None:
+    """Refuse whatever is asked until a start is over. To close the listener would not do: the new process has a copy."""
+    poll = select.poll()
+    poll.register(listener.fileno(), select.POLLIN)
+    while not done.acquire(timeout=0.001):
+        if poll.poll(0):
+            notification = listener.receive()
+            if notification is not None:
+                listener.refuse(notification.id, errno.EPERM)
+
+
+def _standstill() -> SpawnError:
+    return SpawnError(f"its start came to a standstill for {_PATIENCE:g} s: a call of its thread waited for an answer")
 
 
 class Confinement:
@@ -184,8 +202,11 @@ class Confinement:
         with _undisturbed():
             self._go.release()
             if not self._done.acquire(timeout=_PATIENCE):
-                self.listener.close()
-                raise SpawnError(f"its start came to a standstill for {_PATIENCE:g} s")
+                _refuse_all(self.listener, self._done)
+                if not self._error:
+                    with contextlib.suppress(OSError):
+                        os.kill(launch.pid, signal.SIGKILL)
+                raise _standstill()
         return self._error
 
     def close(self) -> None:

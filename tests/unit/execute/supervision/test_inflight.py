@@ -1,0 +1,266 @@
+"""When an answered call counts as done, on made-up threads, and who has to wait for whom."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from pytest_cbx.execute.kernel.seccomp import Notification
+from pytest_cbx.execute.supervision import inflight
+from pytest_cbx.execute.supervision.deeds import Deed, Trap
+from pytest_cbx.execute.supervision.inflight import DONE_NS, PATIENCE, STARVED, InFlight
+
+A, B, C = 1001, 1002, 1003
+ARGUMENTS = (1, 2, 3, 0, 0, 0)
+THE_CALL = b"257 0x1 0x2 0x3 0x0 0x0 0x0 0x7ffe 0x7fce\n"
+
+
+@dataclass
+class World:
+    """Threads and a clock. A thread that is in neither table is gone."""
+
+    states: dict[int, bytes]
+    used: dict[int, int]
+    now: float = 100.0
+
+    def read(self, tid: int, name: bytes) -> bytes | None:
+        """What `/proc/TID/name` says."""
+        if name == b"syscall":
+            return self.states.get(tid)
+        return b"%d 0 1\n" % self.used[tid] if tid in self.used else None
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    made = World(states={A: b"running\n", B: b"running\n"}, used={A: 5000, B: 5000})
+    monkeypatch.setattr(inflight, "_read", made.read)
+    exists = os.path.exists
+    monkeypatch.setattr(
+        os.path, "exists", lambda path: int(path[6:]) in made.used if path[:6] == b"/proc/" else exists(path)
+    )
+    return made
+
+
+@pytest.fixture
+def calls(world: World) -> InFlight:
+    return InFlight(lambda: world.now)
+
+
+def trap(
+    tid: int, deed: Deed = Deed.WRITE, path: bytes = b"/w/f", other: bytes = b"", structural: bool = False
+) -> Trap:
+    """A trap with the arguments of `THE_CALL`."""
+    made = Trap(1, tid, "openat", deed, path, other, structural=structural)
+    made.notification = Notification(1, tid, 0, 257, ARGUMENTS)
+    return made
+
+
+def link(tid: int) -> Trap:
+    """A structural one."""
+    return trap(tid, Deed.CREATE, b"/w/link", structural=True)
+
+
+class TestProof:
+    def test_one_that_runs_may_still_be_on_its_way(self, calls: InFlight) -> None:
+        calls.note(trap(A))
+        assert not calls.clear_for(B)
+
+    def test_its_own_call_stands_in_nobodys_way(self, calls: InFlight) -> None:
+        calls.note(trap(A))
+        assert calls.clear_for(A)
+
+    def test_another_trapped_call_proves_the_one_before(self, calls: InFlight) -> None:
+        calls.note(trap(A))
+        calls.arrived(A)
+        assert calls.clear_for(B)
+
+    def test_a_thread_that_is_gone_has_done_it(self, calls: InFlight, world: World) -> None:
+        calls.note(trap(A))
+        world.states.clear()
+        world.used.clear()
+        assert calls.clear_for(B)
+        assert len(calls) == 0
+
+    @pytest.mark.parametrize(
+        ("state", "done"),
+        [
+            (b"202 0x1 0x2 0x3 0x0 0x0 0x0 0x7ffe 0x7fce\n", True),
+            (b"257 0x1 0x9 0x3 0x0 0x0 0x0 0x7ffe 0x7fce\n", True),
+            (b"-1 0x7ffe 0x7fce\n", True),
+            (THE_CALL, False),
+            (b"running\n", False),
+        ],
+        ids=["another call", "other arguments", "no call", "this very call", "running"],
+    )
+    def test_where_it_sleeps_tells(self, calls: InFlight, world: World, state: bytes, done: bool) -> None:
+        calls.note(trap(A))
+        world.states[A] = state
+        assert calls.clear_for(B) is done
+
+    def test_processor_time_tells(self, calls: InFlight, world: World) -> None:
+        calls.note(trap(A))
+        assert not calls.clear_for(B)
+        world.used[A] += DONE_NS - 1
+        assert not calls.clear_for(B)
+        world.used[A] += 1
+        assert calls.clear_for(B)
+
+    def test_time_used_before_anybody_asked_tells_nothing(self, calls: InFlight, world: World) -> None:
+        world.used[A] = 10 * DONE_NS
+        calls.note(trap(A))
+        assert not calls.clear_for(B)
+
+    def test_one_that_sleeps_in_the_kernel_is_not_waited_for_longer(self, calls: InFlight, world: World) -> None:
+        calls.note(trap(A))
+        world.states[A] = THE_CALL
+        world.now += PATIENCE - 0.001
+        assert not calls.clear_for(B)
+        world.now += 0.002
+        assert calls.clear_for(B)
+
+    def test_one_that_gets_no_processor_is_waited_for(self, calls: InFlight, world: World) -> None:
+        calls.note(trap(A))
+        assert not calls.clear_for(B)
+        world.now += 2 * PATIENCE
+        assert not calls.clear_for(B)
+        world.used[A] += 1
+        assert calls.clear_for(B)
+
+    def test_but_not_for_ever(self, calls: InFlight, world: World) -> None:
+        calls.note(trap(A))
+        assert not calls.clear_for(B)
+        world.now += STARVED + 0.001
+        assert calls.clear_for(B)
+
+    def test_without_its_counters_patience_decides(self, calls: InFlight, world: World) -> None:
+        calls.note(trap(A))
+        world.states.clear()
+        world.used[A] = 0
+        assert not calls.clear_for(B)
+        world.now += PATIENCE + 0.001
+        assert calls.clear_for(B)
+
+
+class TestWhoWaits:
+    def test_nothing_is_decoded_while_a_structural_call_is_on_its_way(self, calls: InFlight, world: World) -> None:
+        calls.note(link(A))
+        assert not calls.may_decode(B)
+        assert calls.may_decode(A)
+        world.states[A] = b"-1 0 0\n"
+        assert calls.may_decode(B)
+
+    def test_nor_while_one_waits(self, calls: InFlight, world: World) -> None:
+        calls.note(trap(A))
+        assert not calls.may_proceed(link(B))
+        calls.arrived(A)
+        assert not calls.may_decode(A)
+        assert calls.may_decode(B)
+        assert calls.may_proceed(link(B))
+        calls.note(link(B))
+        calls.arrived(B)
+        assert calls.may_decode(A)
+
+    def test_one_that_does_not_ask_again_loses_its_turn(self, calls: InFlight, world: World) -> None:
+        calls.note(trap(A))
+        assert not calls.may_proceed(link(B))
+        world.now += 0.021
+        assert calls.may_decode(A)
+
+    def test_the_first_structural_call_that_waits_is_the_first(self, calls: InFlight, world: World) -> None:
+        calls.note(trap(A))
+        assert not calls.may_proceed(link(B))
+        calls.arrived(A)
+        assert not calls.may_proceed(link(C))
+        assert calls.may_proceed(link(B))
+        assert calls.may_proceed(link(C))
+
+    @pytest.mark.parametrize(
+        ("first", "second", "free"),
+        [
+            (trap(A), trap(B), True),
+            (trap(A), trap(B, Deed.METADATA), True),
+            (trap(A), trap(B, Deed.REMOVE), False),
+            (trap(A, Deed.REMOVE), trap(B), False),
+            (trap(A, Deed.REMOVE), trap(B, path=b"/w/g"), True),
+            (trap(A), trap(B, Deed.RENAME, b"/w/g", b"/w/f"), False),
+            (trap(A, Deed.RENAME, b"/w/g", b"/w/f"), trap(B), False),
+            (trap(A, Deed.RENAME, b"/w/g", b"/w/f"), trap(B, Deed.RENAME, b"/w/f", b"/w/h"), False),
+            (trap(A, Deed.CREATE, b"/w/f", b"/w/g"), trap(B), False),
+            (trap(A), trap(B, Deed.CREATE, b"/w/f", b"/w/g"), False),
+            (trap(A, Deed.RENAME, b"/w/x", b"/w/y"), trap(B, Deed.RENAME, b"/w/f", b"/w/h"), True),
+        ],
+        ids=[
+            "two writers", "write and chmod", "write, then unlink", "unlink, then write", "elsewhere",
+            "replace what is opened", "open what is replaced", "a chain of renames", "open a new link",
+            "link to what is opened", "renames elsewhere",
+        ],
+    )  # fmt: skip
+    def test_on_one_path(self, calls: InFlight, first: Trap, second: Trap, free: bool) -> None:
+        calls.note(first)
+        assert calls.may_proceed(second) is free
+
+    def test_what_has_no_path_is_not_remembered(self, calls: InFlight) -> None:
+        calls.note(Trap(1, A, "kill", Deed.SIGNAL, target=5, number=9))
+        assert len(calls) == 0
+
+    def test_the_dead_do_not_pile_up(self, calls: InFlight, world: World) -> None:
+        for tid in range(5000):
+            calls.note(trap(10_000 + tid, Deed.REMOVE if tid % 2 else Deed.WRITE, structural=tid % 3 == 0))
+            world.now += 0.1
+        assert len(calls) < 100
+
+
+class TestRealThreads:
+    """What this kernel tells of threads in each state."""
+
+    @pytest.fixture
+    def process(self) -> Iterator[subprocess.Popen[bytes]]:
+        started = subprocess.Popen(["sleep", "60"])
+        yield started
+        started.kill()
+        started.wait()
+
+    @staticmethod
+    def settles(calls: InFlight) -> bool:
+        """Whether the way becomes free before any patience ends."""
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            if calls.clear_for(1):
+                return True
+        return False
+
+    def test_asleep(self, process: subprocess.Popen[bytes]) -> None:
+        calls = InFlight(lambda: 0.0)
+        calls.note(trap(process.pid))
+        deadline = time.monotonic() + 20
+        while not calls.clear_for(1) and time.monotonic() < deadline:
+            time.sleep(0.001)
+        assert len(calls) == 0
+
+    def test_a_zombie_and_then_nothing(self, process: subprocess.Popen[bytes]) -> None:
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        calls = InFlight(lambda: 0.0)
+        calls.note(trap(process.pid))
+        assert calls.clear_for(1)
+        process.wait()
+        calls.note(trap(process.pid))
+        assert calls.clear_for(1)
+
+    def test_busy(self) -> None:
+        busy = subprocess.Popen(["sh", "-c", "while :; do :; done"])
+        try:
+            calls = InFlight(lambda: 0.0)
+            calls.note(trap(busy.pid))
+            deadline = time.monotonic() + 20
+            while not calls.clear_for(1) and time.monotonic() < deadline:
+                time.sleep(0.001)
+            assert len(calls) == 0
+        finally:
+            busy.kill()
+            busy.wait()
