@@ -17,8 +17,6 @@ PATH_LIMIT = 4096
 """Bytes of a path with its end, at most. Source: PATH_MAX in linux/limits.h."""
 _PAGE = 4096
 """The smallest page: reading stops at multiples of it, since the next page may not be there."""
-
-
 _NONE, _ONE = ctypes.c_ulong(0), ctypes.c_ulong(1)
 
 

@@ -11,6 +11,7 @@ import fcntl
 import os
 import struct
 from dataclasses import dataclass
+from functools import cache
 
 from pytest_cbx.execute.kernel.filter import Program
 from pytest_cbx.execute.kernel.libc import failure, libc, system_call
@@ -77,6 +78,7 @@ def install(program: Program) -> int:
     return system_call("seccomp", _SET_MODE_FILTER, flags, address, what=what)  # Linux before 5.19
 
 
+@cache
 def notification_sizes() -> tuple[int, int]:
     """Bytes of a notification and of a response, as this kernel counts them.
 
