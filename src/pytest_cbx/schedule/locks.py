@@ -29,6 +29,7 @@ import heapq
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from pytest_cbx.effects.model import Scope
 from pytest_cbx.plan.claims import covers
@@ -36,6 +37,9 @@ from pytest_cbx.plan.conflicts import shared
 from pytest_cbx.plan.index import ClaimIndex
 from pytest_cbx.plan.model import Claim
 from pytest_cbx.schedule.tasks import Entry, Group, Phase, family, precedes, strangers
+
+_NONE: dict[Any, Any] = {}
+"""Stands for the dictionaries that most nodes never need: a task may gain tens of thousands. Never written to."""
 
 
 @dataclass(slots=True, eq=False)
@@ -47,12 +51,30 @@ class Node:
     against: dict[Node, None] = field(default_factory=dict)
     """The nodes that it conflicts with, itself among them where two tasks may not both have it."""
     holders: dict[Entry, None] = field(default_factory=dict)
-    parked: dict[Group, dict[Entry, None]] = field(default_factory=dict)
+    parked: dict[Group, dict[Entry, None]] = field(default_factory=lambda: _NONE)
     """By place."""
-    ticketed: dict[Entry, None] = field(default_factory=dict)
+    ticketed: dict[Entry, None] = field(default_factory=lambda: _NONE)
     """Tasks with a ticket that do not run yet, parked or waiting for capacity."""
-    wanted: dict[Call, None] = field(default_factory=dict)
+    wanted: dict[Call, None] = field(default_factory=lambda: _NONE)
     """Calls of running tasks that wait for it."""
+
+    def add_parked(self, entry: Entry) -> None:
+        """It is parked, in its place."""
+        if self.parked is _NONE:
+            self.parked = {}
+        _insert(self.parked.setdefault(entry.group, {}), entry)
+
+    def add_ticketed(self, entry: Entry) -> None:
+        """It has a ticket."""
+        if self.ticketed is _NONE:
+            self.ticketed = {}
+        self.ticketed[entry] = None
+
+    def add_wanted(self, call: Call) -> None:
+        """The call waits."""
+        if self.wanted is _NONE:
+            self.wanted = {}
+        self.wanted[call] = None
 
 
 @dataclass(slots=True, eq=False)
@@ -133,7 +155,7 @@ class LockTable:
         if entry.ticket:
             self._queues.setdefault(entry.group, _Queue()).tickets += 1
             for node in entry.nodes:
-                node.ticketed[entry] = None
+                node.add_ticketed(entry)
 
     def obstacle(self, entry: Entry) -> Obstacle | None:
         """One of those that keep a ready task from its claims; None when it could have them all now.
@@ -163,7 +185,7 @@ class LockTable:
             self._last_place += 1
             entry.place = self._last_place
         for node in entry.nodes:
-            _insert(node.parked.setdefault(entry.group, {}), entry)
+            node.add_parked(entry)
         if not entry.ticket:
             heapq.heappush(queue.untold, (entry.place, entry.order, entry))
             self._hand_out(queue)
@@ -230,7 +252,7 @@ class LockTable:
     def want(self, call: Call) -> None:
         """The call waits from now on."""
         for node in call.nodes:
-            node.wanted[call] = None
+            node.add_wanted(call)
 
     def unwant(self, call: Call) -> None:
         """It waits no longer. Its nodes are still to be gained, or to be given up by `release`."""
@@ -338,7 +360,7 @@ class LockTable:
             self._last_ticket += 1
             entry.ticket = self._last_ticket
             for node in entry.nodes:
-                node.ticketed[entry] = None
+                node.add_ticketed(entry)
 
     def _drop_ticket(self, entry: Entry) -> None:
         if not entry.ticket:

@@ -49,8 +49,9 @@ def test_equals_brute_force(
         index.remove(key)
         held.pop(key, None)
     for key, one in again:
-        index.add(key, one)
+        met = index.join(key, one)
         held.setdefault(key, []).append(one)
+        assert {(other, _meaning(theirs)) for other, theirs in met} == _by_force(held, one)
     assert len(index) == len(held)
     for one in asked:
         found = [(key, _meaning(other)) for key, other in index.overlapping(one)]
