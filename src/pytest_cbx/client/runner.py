@@ -146,6 +146,7 @@ class Runner:
             specs[number] = CommandSpec(
                 id=first + number,
                 name=job.request.name,
+                base=b"" if job.base == self._root else os.fsencode(job.base),
                 needs=needs.get(number, []),
                 after=after.get(number, []),
                 argv=[os.fsencode(word) for word in (*self.settings.shell, job.request.text)],

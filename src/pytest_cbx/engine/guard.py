@@ -213,7 +213,7 @@ class Guard:
 
     def _answer(self, watched: Watched, notification: Notification) -> None:
         """Answer a call, or put it aside. After a wait it comes here again: what its paths lead to may have changed."""
-        trap = self._decoder.decode(watched.listener, notification)
+        trap = watched.decoder.decode(watched.listener, notification)
         if trap is None:
             return
         deed = trap.deed

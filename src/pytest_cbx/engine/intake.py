@@ -71,7 +71,8 @@ def check_submission(session: Session, message: Submission) -> None:
 def _check_command(session: Session, node: CommandSpec) -> None:
     if node.environment not in session.environments:
         raise ProtocolError(f'command "{node.name}" names environment {node.environment}, which was never sent')
-    paths = (node.cwd, *((node.stdout, node.stderr) if not node.descriptors else ()))
+    based = (node.base,) if node.base else ()
+    paths = (node.cwd, *based, *((node.stdout, node.stderr) if not node.descriptors else ()))
     if not node.argv or any(b"\0" in word for word in node.argv):
         raise ProtocolError(f'command "{node.name}" needs a program and arguments without NUL')
     if not all(path.startswith(b"/") and b"\0" not in path for path in paths):

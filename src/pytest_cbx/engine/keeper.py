@@ -35,6 +35,8 @@ from pytest_cbx.transaction.model import Budget, Changes
 from pytest_cbx.transaction.policy import Ended, undo
 from pytest_cbx.transaction.transaction import Transaction
 
+_DECODERS_MAX = 64
+"""Kept for further use: each test with a directory of its own has one of its own."""
 _FREE_RESERVE = 64 * 1024 * 1024
 """Bytes that pre-images leave free on the disk."""
 
@@ -89,6 +91,7 @@ class Keeper:
         self._temporary = TemporaryFolders(token)
         self._ignored = Ignored(Path(os.fsdecode(workspace)))
         self._attempts: dict[TaskId, _Attempt] = {}
+        self._decoders: dict[tuple[bytes, ...], Decoder] = {}
         self.guard: Guard | None = None
 
     # --- before ------------------------------------------------------------------------------------------
@@ -127,10 +130,15 @@ class Keeper:
         if listener is None:
             return
         above = self._attempts.get(parent) if parent is not None else None
+        roots = self._roots
+        if spec.base and (base := os.path.realpath(spec.base)) not in roots:
+            roots = (*roots, base)
         attempt.watched = Watched(
             task=command.id,
             label=spec.name,
             listener=listener,
+            decoder=self._decoder(roots),
+            roots=roots,
             writes=Coverage(command.claims, self._workspace),
             reads=Coverage(command.claims, self._workspace, writing=False)
             if spec.isolation == "serializable"
@@ -162,7 +170,7 @@ class Keeper:
                 self._folder = find_home(self._workspace, os.environb).open_engine(self._token)
             watched.transaction = self._folder.begin(
                 label=watched.label,
-                roots=self._roots,
+                roots=watched.roots,
                 durability=self._settle.durability.value,
                 budget=self._budget,
                 clone=clone,
@@ -329,13 +337,21 @@ class Keeper:
         if self.guard is None:
             self.guard = Guard(
                 self._arbiter,
-                Decoder(self._roots, reads=True),
+                self._decoder(self._roots),
                 workspace=self._workspace,
                 home=self._home_inside,
                 safe_folder=self._temporary.safe,
                 private=self._temporary.root,
             )
         return self.guard
+
+    def _decoder(self, roots: tuple[bytes, ...]) -> Decoder:
+        found = self._decoders.get(roots)
+        if found is None:
+            if len(self._decoders) >= _DECODERS_MAX:
+                self._decoders.clear()
+            found = self._decoders[roots] = Decoder(roots, reads=True)
+        return found
 
     def _home_inside(self) -> bytes:
         """Where the journals lie, if that is in the work tree; else empty."""

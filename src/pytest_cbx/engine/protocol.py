@@ -127,6 +127,8 @@ class CommandSpec(Node, frozen=True, kw_only=True):
     """When its changes are undone, a value of `config.model.Rollback`."""
     diff: bool = False
     """Tell in `Finished.diff` what it changed, as text: what a dry run shows."""
+    base: bytes = b""
+    """Absolute: the command's own work tree, where that is none of the engine's roots; its transaction covers it, too."""
     privileged: bool = False
     """It may run as another user, and so runs at `off`."""
     root: bytes = b""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pytest_cbx.engine.coverage import Coverage
 from pytest_cbx.execute.kernel.seccomp import Listener
+from pytest_cbx.execute.supervision.decode import Decoder
 from pytest_cbx.execute.supervision.deeds import Trap
 from pytest_cbx.plan.model import Claim
 from pytest_cbx.schedule.model import TaskId
@@ -25,6 +26,9 @@ class Watched:
     task: TaskId
     label: str
     listener: Listener
+    decoder: Decoder
+    roots: tuple[bytes, ...]
+    """What its transaction covers; canonical, the work tree first."""
     writes: Coverage
     """What it may change without asking."""
     reads: Coverage | None
