@@ -120,7 +120,7 @@ def test_a_surprise_is_told_and_learned(project: Project, monkeypatch: pytest.Mo
     )
     second = project.run("cbx.toml")
     second.assert_outcomes(passed=1)
-    second.stdout.no_fnmatch_line("*surprise*")
+    second.stdout.no_fnmatch_line("*cbx surprises*")
 
 
 @guarded
