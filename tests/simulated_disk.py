@@ -16,58 +16,27 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 import random
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from pytest_cbx.transaction.disk import Disk
+from tests.inodes import LONG_AGO, Meta, Node, copy_of, empty, give_meta, restore, scan_into
 
 Key = tuple[str, int, bytes]
-_LONG_AGO = 1_000_000_000 * 1_000_000_000
 _SECTOR = 16
 """Bytes. Real ones are larger; small ones cut more often."""
 _CHANGING = (
     "write", "ftruncate", "link", "symlink", "rename", "unlink", "mkdir", "mknod", "chmod", "chown", "utime", "setxattr",
     "removexattr", "copy_file_range",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Meta:
-    """What chmod, chown, utimensat and setxattr change."""
-
-    mode: int
-    uid: int
-    gid: int
-    mtime: int
-    """Nanoseconds."""
-    xattrs: tuple[tuple[str, bytes], ...]
-    ctime: int = 0
-    """Nanoseconds, by the platter's own clock: nobody can set the real one."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Node:
-    """One inode."""
-
-    meta: Meta
-    content: bytes = b""
-    """Of a file; the target of a symbolic link."""
-    device: int = 0
-    entries: dict[bytes, int] = field(default_factory=dict)
-
-    @property
-    def kind(self) -> int:
-        """Its type, as `stat.S_IFMT` gives it."""
-        return stat.S_IFMT(self.meta.mode)
 
 
 class What(Enum):
@@ -97,20 +66,16 @@ class Change:
     def apply(self, nodes: dict[int, Node], born: dict[int, Node]) -> None:
         """Let it have happened."""
         for folder, name, inode in self.names:
-            nodes.setdefault(folder, _copy(born[folder]))
+            nodes.setdefault(folder, copy_of(born[folder]))
             if inode is None:
                 nodes[folder].entries.pop(name, None)
             else:
                 nodes[folder].entries[name] = inode
-                nodes.setdefault(inode, _copy(born[inode]))
+                nodes.setdefault(inode, copy_of(born[inode]))
         if self.what is What.DATA:
-            nodes.setdefault(self.inode, _copy(born[self.inode])).content = self.content
+            nodes.setdefault(self.inode, copy_of(born[self.inode])).content = self.content
         elif self.meta is not None:
-            nodes.setdefault(self.inode, _copy(born[self.inode])).meta = self.meta
-
-
-def _copy(node: Node) -> Node:
-    return replace(node, entries=dict(node.entries))
+            nodes.setdefault(self.inode, copy_of(born[self.inode])).meta = self.meta
 
 
 class Loss(Enum):
@@ -141,8 +106,8 @@ class Platter:
         self._roots = {os.lstat(folder).st_ino: folder for folder in self._folders}
         self._ctimes = dict(ctimes)
         self._before = self._scan()
-        self._seen = {inode: _copy(node) for inode, node in self._before.items()}
-        self._born = {inode: _copy(node) for inode, node in self._before.items()}
+        self._seen = {inode: copy_of(node) for inode, node in self._before.items()}
+        self._born = {inode: copy_of(node) for inode, node in self._before.items()}
         """Each inode as it was when it came up: of a file no content, of a directory no names."""
         self.changes: list[Change] = []
         self._held: dict[int, int] = {}
@@ -179,7 +144,7 @@ class Platter:
                 keys = frozenset(((What.META.value, inode, b""),))
                 self._add(What.META, keys, self._savers(inode, found), inode=inode, meta=node.meta)
         # Inodes without a name may come back by a link to what is held open: they keep what is known of them.
-        self._seen.update({inode: _copy(node) for inode, node in found.items()})
+        self._seen.update({inode: copy_of(node) for inode, node in found.items()})
         for inode in self._seen.keys() - found.keys():
             self._seen[inode].entries = {}
 
@@ -215,7 +180,7 @@ class Platter:
 
     def ctime(self, inode: int) -> int:
         """The change time of an inode, nanoseconds."""
-        return self._ctimes.get(inode, _LONG_AGO)
+        return self._ctimes.get(inode, LONG_AGO)
 
     def _newborn(self, node: Node) -> Node:
         content = node.content if node.kind != stat.S_IFREG else b""
@@ -278,7 +243,7 @@ class Platter:
         """What is on the platter after a power cut now. Does not look again: what was not noted did not happen."""
         choice = random.Random(seed)
         kept = self._kept(self._wishes(loss, choice))
-        nodes = {inode: _copy(node) for inode, node in self._before.items()}
+        nodes = {inode: copy_of(node) for inode, node in self._before.items()}
         lost: dict[int, Change] = {}
         for number, change in enumerate(self.changes):
             if number in kept:
@@ -328,12 +293,12 @@ class Platter:
     def materialise(self, nodes: dict[int, Node]) -> None:
         """Put the folders into a state of this platter, or of an earlier one with the same graveyard; inodes stay the same."""
         for folder in self._folders:
-            _empty(folder, self._graveyard)
+            empty(folder, self._graveyard)
         made: dict[int, bytes] = {}
         for inode, folder in self._roots.items():
-            _restore(folder, nodes[inode], nodes, self._graveyard, made)
+            restore(folder, nodes[inode], nodes, self._graveyard, made)
         for inode, folder in self._roots.items():
-            _give_meta(folder, nodes[inode].meta)
+            give_meta(folder, nodes[inode].meta)
 
     @contextlib.contextmanager
     def burying(self) -> Iterator[None]:
@@ -369,9 +334,7 @@ class Platter:
     def _scan(self) -> dict[int, Node]:
         nodes: dict[int, Node] = {}
         for folder in self._folders:
-            _scan_into(nodes, folder)
-        for inode, node in nodes.items():
-            node.meta = replace(node.meta, ctime=self.ctime(inode))
+            scan_into(nodes, folder, self.ctime)
         return nodes
 
 
@@ -381,142 +344,15 @@ def _torn(old: bytes, new: bytes, loss: Loss, choice: random.Random) -> bytes:
     how = {Loss.LENGTHS: "zeros", Loss.TORN: "part"}.get(loss, "old")
     if loss is Loss.RANDOM:
         how = choice.choice(("old", "old", "part", "zeros", "sectors"))
-    if how == "old" or not new:
+    if how == "old" or old.startswith(new):
         return old
-    if how == "zeros":
-        return old + bytes(len(new) - len(old)) if grown else bytes(len(new))
+    if how == "zeros" and grown:
+        return old + bytes(len(new) - len(old))
     where = choice.randrange(len(old) if grown else 0, len(new) + 1)
-    if how == "part":
-        return new[:where] if grown else new[:where] + old[where:]
-    where = max(where // _SECTOR * _SECTOR, len(old) if grown else 0)
-    return new[:where] + bytes(len(new) - where)
-
-
-def _scan_into(nodes: dict[int, Node], path: bytes) -> int:
-    found = os.lstat(path)
-    inode = found.st_ino
-    if inode in nodes:
-        return inode
-    kind = stat.S_IFMT(found.st_mode)
-    node = nodes[inode] = Node(meta=_meta(path, found), device=found.st_rdev)
-    if kind == stat.S_IFDIR:
-        for name in sorted(os.listdir(path)):
-            node.entries[name] = _scan_into(nodes, os.path.join(path, name))
-    elif kind == stat.S_IFREG:
-        node.content = _read(path)
-    elif kind == stat.S_IFLNK:
-        node.content = os.readlink(path)
-    return inode
-
-
-def _read(path: bytes) -> bytes:
-    with open(path, "rb") as file:
-        return file.read()
-
-
-def _meta(path: bytes, found: os.stat_result) -> Meta:
-    xattrs: tuple[tuple[str, bytes], ...] = ()
-    if hasattr(os, "listxattr"):
-        with contextlib.suppress(OSError):
-            names = sorted(os.listxattr(path, follow_symlinks=False))
-            xattrs = tuple((name, os.getxattr(path, name, follow_symlinks=False)) for name in names)
-    return Meta(mode=found.st_mode, uid=found.st_uid, gid=found.st_gid, mtime=found.st_mtime_ns, xattrs=xattrs)
-
-
-def _empty(folder: bytes, graveyard: bytes) -> None:
-    for name in os.listdir(folder):
-        path = os.path.join(folder, name)
-        found = os.lstat(path)
-        grave = os.path.join(graveyard, b"%d" % found.st_ino)
-        if stat.S_ISDIR(found.st_mode):
-            _empty(path, graveyard)
-            os.rename(path, grave)
-        elif os.path.lexists(grave):
-            os.unlink(path)
-        else:
-            os.rename(path, grave)
-
-
-def _restore(path: bytes, node: Node, nodes: dict[int, Node], graveyard: bytes, made: dict[int, bytes]) -> None:
-    for name, inode in node.entries.items():
-        target = os.path.join(path, name)
-        child = nodes[inode]
-        grave = os.path.join(graveyard, b"%d" % inode)
-        if inode in made and child.kind != stat.S_IFDIR:
-            os.link(made[inode], target, follow_symlinks=False)
-            continue
-        if os.path.lexists(grave):
-            os.rename(grave, target)
-        else:
-            _make(target, child)
-        made[inode] = target
-        if child.kind == stat.S_IFREG:
-            if _read(target) != child.content:
-                with open(target, "r+b") as file:
-                    file.truncate(0)
-                    file.write(child.content)
-        elif child.kind == stat.S_IFDIR:
-            _restore(target, child, nodes, graveyard, made)
-        _give_meta(target, child.meta)
-
-
-def _make(path: bytes, node: Node) -> None:
-    if node.kind == stat.S_IFDIR:
-        os.mkdir(path)
-    elif node.kind == stat.S_IFLNK:
-        os.symlink(node.content, path)
-    else:
-        os.mknod(path, node.kind | 0o600, node.device)
-
-
-def _give_meta(path: bytes, meta: Meta) -> None:
-    found = os.lstat(path)
-    if (found.st_uid, found.st_gid) != (meta.uid, meta.gid):
-        os.chown(path, meta.uid, meta.gid, follow_symlinks=False)
-    if not stat.S_ISLNK(meta.mode):
-        os.chmod(path, stat.S_IMODE(meta.mode))
-        have = dict(_meta(path, found).xattrs)
-        for name in have.keys() - dict(meta.xattrs).keys():
-            os.removexattr(path, name)
-        for name, value in meta.xattrs:
-            if have.get(name) != value:
-                os.setxattr(path, name, value)
-    os.utime(path, ns=(found.st_atime_ns, meta.mtime), follow_symlinks=False)
-
-
-def fingerprint(nodes: dict[int, Node], tops: Iterable[int]) -> str:
-    """Equal for states that look alike from these directories on."""
-    shown: list[object] = []
-    todo = list(tops)
-    known: set[int] = set()
-    while todo:
-        inode = todo.pop()
-        if inode not in known:
-            known.add(inode)
-            node = nodes[inode]
-            shown.append((inode, replace(node.meta, ctime=0), node.content, sorted(node.entries.items())))
-            todo += node.entries.values()
-    return hashlib.sha256(repr(shown).encode()).hexdigest()
-
-
-def portrait(folders: Iterable[Path], *, times: bool = True) -> dict[str, object]:
-    """All that people can see of some folders, as a value: kinds, contents, modes, owners, times, xattrs, which names are one file."""
-    shown: dict[str, object] = {}
-    first: dict[int, str] = {}
-    for folder in folders:
-        for path in [folder, *sorted(folder.rglob("*"))]:
-            raw = os.fsencode(path)
-            found = os.lstat(raw)
-            meta = _meta(raw, found)
-            name = os.fspath(path)
-            same = first.setdefault(found.st_ino, name) if not stat.S_ISDIR(found.st_mode) else name
-            content = b""
-            if stat.S_ISREG(found.st_mode):
-                content = _read(raw)
-            elif stat.S_ISLNK(found.st_mode):
-                content = os.readlink(raw)
-            shown[name] = (meta if times else replace(meta, mtime=0), content, found.st_rdev, same)
-    return shown
+    if how == "sectors" and grown:
+        where = max(where // _SECTOR * _SECTOR, len(old))
+        return new[:where] + bytes(len(new) - where)
+    return new[:where] if grown else new[:where] + old[where:]
 
 
 class SimulatedDisk(Disk):
@@ -525,7 +361,8 @@ class SimulatedDisk(Disk):
     Looking is not counted. `after` is called after each operation: a power cut there leaves one of `platter.survivors`.
     """
 
-    def __init__(self, platter: Platter, *, after: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, platter: Platter, *, after: Callable[[], None] | None = None) -> None:
+        """Without `after` nothing is noted for a power cut either, which is faster."""
         self.platter = platter
         self.operations: list[str] = []
         """Their names."""
@@ -551,8 +388,9 @@ class SimulatedDisk(Disk):
         self.operations.append(name)
         with self.platter.burying() if name in ("unlink", "rename") else contextlib.nullcontext():
             yield
-        self.platter.look()
-        self._after()
+        if self._after is not None:
+            self.platter.look()
+            self._after()
 
     def _open(self, path: bytes, flags: int, mode: int = 0o777) -> int:
         if not flags & (os.O_CREAT | os.O_TRUNC):
@@ -570,7 +408,8 @@ class SimulatedDisk(Disk):
             found = os.fstat(descriptor)
             if stat.S_IFMT(found.st_mode) not in (stat.S_IFREG, stat.S_IFDIR):
                 raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-            self.platter.flush(found.st_ino)
+            if self._after is not None:
+                self.platter.flush(found.st_ino)
 
     def _seen(self, found: os.stat_result) -> os.stat_result:
         """With the platter's change time."""

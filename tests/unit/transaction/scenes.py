@@ -79,7 +79,7 @@ class Program:
     def utime(self, name: str, seconds: int) -> None:
         """utimensat(2)."""
         self._transaction.metadata(self.path(name))
-        self._disk.utime(self.path(name), ns=(seconds * 10**9, seconds * 10**9))
+        self._disk.utime(self.path(name), ns=(seconds * 10**9, seconds * 10**9), follow_symlinks=False)
 
 
 def furnish(root: Path) -> None:
