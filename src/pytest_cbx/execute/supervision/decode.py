@@ -276,6 +276,8 @@ class Decoder:
             raise Fails(errno.ENOENT)
         if stat.S_ISDIR(mode):
             raise Fails(errno.EPERM)
+        if old and self._is_inside(old) and not self._is_inside(path):
+            raise Fails(errno.EXDEV)  # what is written by way of a name outside would not be seen
         trap = self._pair(n, Deed.CREATE, path, old, structural=stat.S_ISLNK(mode))
         trap.outside = not path.startswith(self._inside) and trap.outside
         return trap
@@ -308,7 +310,22 @@ class Decoder:
                 raise Fails(errno.ENOTEMPTY)
         tree = stat.S_ISDIR(moved) or stat.S_ISDIR(replaced)
         structural = tree or stat.S_ISLNK(moved) or stat.S_ISLNK(replaced)
+        if self._is_inside(path) != self._is_inside(other):
+            return self._across(n, path, other, exchange or tree, structural, there is not None)
         return self._pair(n, Deed.EXCHANGE if exchange else Deed.RENAME, path, other, structural, tree)
+
+    def _across(  # noqa: PLR0917 - the rest of `_rename`
+        self, n: Notification, path: bytes, other: bytes, refused: bool, structural: bool, replaces: bool
+    ) -> Trap:
+        """A rename over the border of the work trees. To undo it would need a place outside, which nobody keeps: for what
+        is inside, outside is another file system, as `/tmp` often is. A single file may come in: its name is then new.
+        """
+        if refused or self._is_inside(path):
+            raise Fails(errno.EXDEV)
+        return self._trap(n, Deed.REMOVE if replaces else Deed.CREATE, other, structural)
+
+    def _is_inside(self, path: bytes) -> bool:
+        return path.startswith(self._inside) or path in self._roots
 
     # --- looking -------------------------------------------------------------------------------------------
 

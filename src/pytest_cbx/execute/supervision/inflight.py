@@ -32,7 +32,7 @@ PATIENCE = 0.05
 STARVED = 1.0
 """The same for a thread that is ready but gets no processor."""
 _TURN = 0.02
-"""Seconds for which a structural call keeps the others waiting before it asks again."""
+"""Seconds for which a call that waits keeps the others behind it before it asks again."""
 _MANY = 64
 """Entries from which on old ones are looked for."""
 _TAKING = frozenset({Deed.REMOVE, Deed.RENAME, Deed.EXCHANGE})
@@ -63,6 +63,12 @@ class _Call:
         return tuple(int(word, 16) for word in words[1:7]) == self.made.args
 
 
+def _meet(call: _Call, trap: Trap) -> bool:
+    """Whether two calls name the same path."""
+    mine = (trap.path, trap.other) if trap.other else (trap.path,)
+    return call.path in mine or (bool(call.other) and call.other in mine)
+
+
 class InFlight:
     """The last answered call on a path, of each thread. See above for the order of calls."""
 
@@ -75,6 +81,9 @@ class InFlight:
         """Thread of a structural call that waits for the others."""
         self._waits_until = 0.0
         """When it has lost its turn, as it has not asked again."""
+        self._next: _Call | None = None
+        """What waits for another call on its path; those that come later wait behind it."""
+        self._next_tid = 0
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -109,11 +118,24 @@ class InFlight:
         """Whether a call that was just decoded may go on."""
         if trap.structural:
             return self.clear_for(trap.pid)
+        if self._next is not None and not self._is_its_turn(self._next, trap):
+            return False
         taking = trap.deed in _TAKING or bool(trap.other)
         if not taking and not self._taking:
             return True
-        near = [tid for tid in (self._calls if taking else self._taking) if self._meet(tid, trap)]
-        return not near or self._all_done(near, trap.pid)
+        near = [tid for tid in (self._calls if taking else self._taking) if _meet(self._calls[tid], trap)]
+        if not near or self._all_done(near, trap.pid):
+            return True
+        if self._next is None:
+            self._next = _Call(trap, self._clock())
+            self._next_tid = trap.pid
+        return False
+
+    def _is_its_turn(self, waits: _Call, trap: Trap) -> bool:
+        if trap.pid == self._next_tid or self._clock() > waits.at + _TURN:
+            self._next = None
+            return True
+        return not _meet(waits, trap)
 
     def clear_for(self, tid: int) -> bool:
         """Whether no call of another thread is on its way, so that a structural call of this one may go on.
@@ -128,11 +150,6 @@ class InFlight:
             return True
         self._waiting, self._waits_until = tid, now + _TURN
         return False
-
-    def _meet(self, tid: int, trap: Trap) -> bool:
-        call = self._calls[tid]
-        mine = (trap.path, trap.other) if trap.other else (trap.path,)
-        return call.path in mine or (bool(call.other) and call.other in mine)
 
     def _all_done(self, tids: dict[int, _Call] | set[int] | list[int], but: int) -> bool:
         for tid in list(tids):

@@ -204,6 +204,22 @@ class TestWhoWaits:
         calls.note(first)
         assert calls.may_proceed(second) is free
 
+    def test_those_on_one_path_take_turns(self, calls: InFlight, world: World) -> None:
+        calls.note(trap(A))
+        assert not calls.may_proceed(trap(B, Deed.REMOVE))
+        calls.arrived(A)
+        assert not calls.may_proceed(trap(A))
+        assert calls.may_proceed(trap(A, path=b"/w/g"))
+        assert calls.may_proceed(trap(B, Deed.REMOVE))
+        assert calls.may_proceed(trap(A))
+
+    def test_and_lose_them_when_they_do_not_ask_again(self, calls: InFlight, world: World) -> None:
+        calls.note(trap(A))
+        assert not calls.may_proceed(trap(B, Deed.REMOVE))
+        calls.arrived(A)
+        world.now += 0.021
+        assert calls.may_proceed(trap(A))
+
     def test_what_has_no_path_is_not_remembered(self, calls: InFlight) -> None:
         calls.note(Trap(1, A, "kill", Deed.SIGNAL, target=5, number=9))
         assert len(calls) == 0
