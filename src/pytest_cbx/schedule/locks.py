@@ -140,6 +140,8 @@ class LockTable:
         self._last_place = 0
         self._last_ticket = 0
         self._deadlines: list[tuple[float, int, float, Entry]] = []
+        self.blocked: dict[Entry, None] = {}
+        """Parked nested tasks that wait for somebody else than their siblings."""
         self.freed: dict[Entry, None] = {}
         """Parked tasks whose watched task has left: to be looked at again."""
 
@@ -375,7 +377,7 @@ class LockTable:
                 del self._queues[entry.group]
 
     def _forget_parked(self, entry: Entry, now: float) -> None:
-        _stop_clock(entry, now)
+        self._stop_clock(entry, now)
         entry.strangers = 0
         if entry.watching is not None:
             entry.watching.watchers.pop(entry, None)
@@ -409,7 +411,7 @@ class LockTable:
         for other in self._parked_strangers(holder, nodes):
             other.strangers -= 1
             if other.strangers == 0:
-                _stop_clock(other, now)
+                self._stop_clock(other, now)
 
     def _parked_strangers(self, holder: Entry, nodes: Iterable[Node]) -> Iterator[Entry]:
         for node in nodes:
@@ -421,15 +423,17 @@ class LockTable:
 
     def _start_clock(self, entry: Entry, now: float) -> None:
         entry.blocked_since = now
+        if entry.parent is not None:
+            self.blocked[entry] = None
         deadline = now + max(0.0, entry.task.lock_timeout - entry.waited)
         if deadline < math.inf:
             heapq.heappush(self._deadlines, (deadline, entry.order, now, entry))
 
-
-def _stop_clock(entry: Entry, now: float) -> None:
-    if entry.blocked_since is not None:
-        entry.waited += now - entry.blocked_since
-        entry.blocked_since = None
+    def _stop_clock(self, entry: Entry, now: float) -> None:
+        if entry.blocked_since is not None:
+            entry.waited += now - entry.blocked_since
+            entry.blocked_since = None
+            self.blocked.pop(entry, None)
 
 
 def _predecessor(entry: Entry, group: dict[Entry, None]) -> Entry | None:

@@ -60,8 +60,6 @@ class Reaching:
         self._host = host
         self._waits = Waits(locks)
         self._waiting: dict[Call, None] = {}
-        self._parked: dict[Entry, None] = {}
-        """Nested tasks that wait for claims, with remains of those that do not any more."""
         self._arrivals = count(1)
         self.stirred = False
         """Whether calls wait that must be looked at again."""
@@ -71,13 +69,8 @@ class Reaching:
         """Who holds what, or who waits for whom, has changed."""
         if self._waiting:
             self.stirred = self._unchecked = True
-        if self._parked:
+        if self._locks.blocked:
             self._unchecked = True
-
-    def park(self, entry: Entry) -> None:
-        """A nested task waits for its claims: so does the one around it."""
-        self._parked[entry] = None
-        self.stir()
 
     # --- events ---
 
@@ -244,8 +237,7 @@ class Reaching:
         """Have somebody start anew in each circle of waits."""
         ignored: set[Entry] = set()
         while self._unchecked:
-            self._parked = {entry: None for entry in self._parked if entry.phase is Phase.PARKED}
-            starts = dict.fromkeys((*(call.entry for call in self._waiting), *self._parked))
+            starts = dict.fromkeys((*(call.entry for call in self._waiting), *self._locks.blocked))
             circle = self._waits.circle(starts, ignored)
             if not circle:
                 self._unchecked = False

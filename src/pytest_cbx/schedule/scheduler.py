@@ -313,7 +313,7 @@ class Scheduler(Lifecycle):
         more = f" and {len(holders) - 1} more" if len(holders) > 1 else ""
         self._out.append(Waiting(task=entry.id, reason=f"{obstacle}{more}", blockers=tuple(blockers)))
         if entry.parent is not None:
-            self._reaching.park(entry)
+            self._reaching.stir()
 
     def _start(self, entry: Entry, now: float) -> None:
         seat = self._seats.take(entry)

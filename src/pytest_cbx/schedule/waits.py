@@ -2,7 +2,8 @@
 
 - Who waits at a call waits for those who hold what it wants. What a nested task holds passes to the task around it, so the
   wait is for the outermost task around the holder that is not around the waiter (`tasks.top`).
-- Whoever has a nested task waits for it. A nested task that has not started waits for those who hold what it claims.
+- Whoever has a nested task waits for it. A nested task that has not started waits for those who hold what it claims
+  (its siblings left out: the task around it waits for them anyway).
 - Tasks that were told to stop or to start anew wait for nobody, and their claims come free by themselves.
 
 Parked tasks that are not nested are not in it: nobody who runs waits for them.
@@ -15,7 +16,7 @@ from typing import NamedTuple
 
 from pytest_cbx.plan.model import Claim
 from pytest_cbx.schedule.locks import LockTable
-from pytest_cbx.schedule.tasks import Entry, Phase, top
+from pytest_cbx.schedule.tasks import Entry, top
 
 
 class Wait(NamedTuple):
@@ -84,10 +85,10 @@ class Waits:
             for holder, (_, theirs) in call.holders.items():
                 if not holder.leaving:
                     yield Wait(entry, top(holder, entry), holder, theirs)
-        if entry.phase is Phase.PARKED:
+        if entry in self._locks.blocked:
             for holder, (_, theirs) in self._locks.holders_in_the_way(entry).items():
                 if not holder.leaving:
                     yield Wait(entry, top(holder, entry), holder, theirs)
         for child in entry.children:
-            if child.running or child.phase is Phase.PARKED:
+            if child.running or child in self._locks.blocked:
                 yield Wait(entry, child, None)
