@@ -30,7 +30,7 @@ def test_a_dry_run_is_refused_where_nothing_can_be_undone(cbx: Cbx) -> None:
 
 
 def test_words_that_are_none(cbx: Cbx) -> None:
-    with pytest.raises(UsageError, match='rollback must be one of .*did you mean "always"'):
+    with pytest.raises(UsageError, match=r'rollback must be one of .*did you mean "always"'):
         cbx.run("true", rollback="allways")
     with pytest.raises(UsageError, match="isolation must be one of"):
         cbx.run_all(["true"], isolation="jail")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pytest_cbx.client.learning import ENOUGH
 from pytest_cbx.execute.ladder import probe
 from tests.plugin.conftest import Project
 
@@ -124,6 +127,34 @@ def test_a_surprise_is_told_and_learned(project: Project, monkeypatch: pytest.Mo
 
 
 @guarded
+def test_a_program_that_nobody_knows_is_known_by_its_deeds(project: Project) -> None:
+    root = project.pytester.path
+    shutil.copy(shutil.which("touch") or "/bin/touch", root / "tool")
+    (root / "out").mkdir()
+    for number in range(ENOUGH):
+        assert explained(root, "./tool out/a")["tier"] == "SEQUENTIAL_REQUIRED", number
+        assert cbx_run(root, "--", "./tool out/a").returncode == 0
+    known = explained(root, "./tool out/a")
+    assert known["tier"] == "CONDITIONAL_PARALLEL"
+    assert "write **" not in known["claims"]
+    assert [line.split(" (")[0].split()[1] for line in known["learned"] if "out" in line] == ["out/a"]
+    assert known["reasons"][0].startswith(f"learned from {ENOUGH} runs: ")
+    assert explained(root, "./tool out/b")["tier"] == "SEQUENTIAL_REQUIRED"
+
+
+@guarded
+def test_a_process_of_somebody_else_is_not_hit(project: Project) -> None:
+    with subprocess.Popen(["sleep", "60"]) as bystander:
+        try:
+            project.commands(f"sweep: kill {bystander.pid}; sleep 0.1")
+            result = project.run("cbx.toml")
+            result.stdout.fnmatch_lines([f"*refused: signal 15 to *sleep 60 (pid {bystander.pid})*"])
+            assert bystander.poll() is None
+        finally:
+            bystander.kill()
+
+
+@guarded
 def test_what_was_not_to_be_learned_is_not(project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     fake(tmp_path / "bin", "grep", "echo called > grep.log", monkeypatch)
     project.commands("lint: grep x src.txt", head="[cbx]\nlearn = false")
@@ -175,6 +206,15 @@ def cbx_run(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-m", "pytest_cbx.cli.main", "run", *arguments],
         cwd=root, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
+
+
+def explained(root: Path, text: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest_cbx.cli.main", "explain", "--json", text],
+        cwd=root, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 @guarded

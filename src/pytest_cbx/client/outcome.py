@@ -82,7 +82,7 @@ class Outcome:
     surprises: tuple[str, ...] = ()
     """What it did that its text does not tell: "wrote out.txt, which its text does not tell"."""
     refused: tuple[str, ...] = ()
-    """What it was kept from doing: "signal 15 to sshd (pid 812): refused, not a process of this command"."""
+    """What it was kept from doing: "signal 15 to sshd (pid 812): not a process of this command"."""
     outside: tuple[str, ...] = ()
     """Absolute paths that it wrote outside the work tree and the protected folders; they are not undone."""
     diff: str = ""
@@ -129,7 +129,7 @@ def told(outcome: Outcome) -> list[str]:
     if outcome.restarts:
         lines.append(f"rolled back and started again {_times(outcome.restarts)} because of other commands")
     lines += [f"surprise: {sentence}" for sentence in outcome.surprises]
-    lines += list(outcome.refused)
+    lines += [f"refused: {deed}" for deed in outcome.refused]
     if outcome.outside:
         shown = ", ".join(on_one_line(path) for path in outcome.outside[:_FEW])
         more = f" and {len(outcome.outside) - _FEW} more" if len(outcome.outside) > _FEW else ""

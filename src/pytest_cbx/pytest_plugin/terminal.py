@@ -66,7 +66,7 @@ def _beside(outcome: Outcome) -> list[str]:
     """What is worth telling of a command, whether it passed or not."""
     lines = [f"left a process behind, which was killed: {leak}" for leak in outcome.leaks]
     lines += [f"could not be undone: {sentence}" for sentence in outcome.rollback_incomplete]
-    lines += [f"sent a {refused}" for refused in outcome.refused]
+    lines += [f"was refused: {deed}" for deed in outcome.refused]
     if outcome.diff and outcome.ok:
         lines += [f"would have changed (dry run): {line}" for line in (outcome.changes or Changes()).lines()]
     return lines

@@ -44,7 +44,7 @@ def test_changes_are_relative_to_the_command_s_own_work_tree() -> None:
 def test_everything_else_is_handed_on(tmp_path: Path) -> None:
     outcome = ended(
         tmp_path, changes=ChangeList(created=[b"a"]), rolled_back=True, rollback_incomplete=["b: busy"], restarts=2,
-        surprises=["wrote a"], refused=["signal 9 to x (pid 3): refused"], outside=[b"/z", b"/y"], diff="+a\n",
+        surprises=["wrote a"], refused=["signal 9 to x (pid 3): not its own"], outside=[b"/z", b"/y"], diff="+a\n",
     )  # fmt: skip
     assert outcome.isolation == "guard"
     assert outcome.outside == ("/y", "/z")
@@ -54,7 +54,7 @@ def test_everything_else_is_handed_on(tmp_path: Path) -> None:
         "not undone: b: busy",
         "rolled back and started again 2 times because of other commands",
         "surprise: wrote a",
-        "signal 9 to x (pid 3): refused",
+        "refused: signal 9 to x (pid 3): not its own",
         "wrote outside the work tree, which is never undone: /y, /z",
     ]
 
