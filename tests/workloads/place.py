@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
 import io
 import os
 import shutil
@@ -13,6 +14,7 @@ import tarfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from tests.workloads.model import Workload
 
@@ -56,10 +58,8 @@ class Place:
         for folder in (self.workspace, self._templates, self._assets, base / "home", base / "tmp", base / "tools"):
             folder.mkdir(parents=True)
         (base / "home" / ".gitconfig").write_text(_GITCONFIG)
-        with contextlib.suppress(SystemExit):
-            import toolchain  # in fixtures/; needs the wheels
-
-            toolchain.make_shims(base / "tools" / "wheels")
+        with contextlib.suppress(SystemExit):  # its wheels are not installed: what the machine has will do
+            _toolchain().make_shims(base / "tools" / "wheels")
         _make_assets(self._assets)
 
     def environment(self) -> dict[str, str]:
@@ -140,6 +140,15 @@ class Place:
         )
         code = done.returncode if done.returncode >= 0 else 128 - done.returncode
         return Ran(code, done.stdout.decode("utf-8", "backslashreplace"))
+
+
+def _toolchain() -> ModuleType:
+    """The demo's module; pytest has its folder on the path, other programs do not."""
+    sys.path.append(str(Path(__file__).resolve().parents[2] / "fixtures"))
+    try:
+        return importlib.import_module("toolchain")
+    finally:
+        sys.path.pop()
 
 
 def _make_assets(folder: Path) -> None:

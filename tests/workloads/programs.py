@@ -146,6 +146,22 @@ _PYTHON = (
         """,
     ),
     _python(
+        "over-the-border",
+        """
+        import os, shutil, tempfile
+        outside = tempfile.mkdtemp()
+        with tempfile.NamedTemporaryFile("w", delete=False) as file:
+            file.write("from outside")
+        shutil.move(file.name, "src/f1.txt")
+        shutil.move("src/f2.txt", outside)
+        shutil.move("docs", outside + "/docs")
+        open(outside + "/docs/base.txt", "a").write("outside")
+        shutil.move(outside + "/docs", "src/docs")
+        shutil.rmtree(outside)
+        open("src/f1.txt", "a").write("more")
+        """,
+    ),
+    _python(
         "held-open",
         """
         import os

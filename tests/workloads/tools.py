@@ -16,8 +16,12 @@ TREE = lines(
 """Files of several sizes, links, an empty directory, modes and times that are not the default."""
 
 
-def _on_tree(name: str, *commands: str, tools: tuple[str, ...] = (), exit_code: int = 0) -> Workload:
-    return Workload(name=name, setup=TREE, script=lines(*commands), tools=tools, exit_code=exit_code)
+def _on_tree(
+    name: str, *commands: str, tools: tuple[str, ...] = (), unpromised: tuple[str, ...] = (), exit_code: int = 0
+) -> Workload:
+    return Workload(
+        name=name, setup=TREE, script=lines(*commands), tools=tools, unpromised=unpromised, exit_code=exit_code
+    )
 
 
 _ARCHIVES = lines(
@@ -193,7 +197,7 @@ _CONTENTS = (
         "vim",
         "vim -Nu NONE -es -c 'set backup writebackup backupdir=. | %s/TODO/vim/' -c wq src/f1.txt",
         "vim -Nu NONE -es -c 'set backupcopy=yes | normal Gdd' -c x src/f2.txt",
-        tools=("vim",),
+        unpromised=("vim",),
     ),
     _on_tree(
         "mktemp",
