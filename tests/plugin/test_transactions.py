@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -277,3 +280,31 @@ def test_cbx_run_without_isolation(project: Project) -> None:
     refused = cbx_run(root, "--isolation", "off", "--rollback", "always", "--", "echo y > other")
     assert refused.returncode == 4
     assert not (root / "other").exists()
+
+
+@guarded
+def test_cbx_recover_undoes_what_nobody_ends(project: Project, tmp_path: Path) -> None:
+    root = project.pytester.path
+    (root / "version").write_text("1\n")
+    command = [sys.executable, "-m", "pytest_cbx.cli.main"]
+    text = f"echo 2 > version; echo x > new; echo $PPID > {tmp_path}/engine; sleep 60"
+    client = subprocess.Popen([*command, "run", "--", text], cwd=root, stdin=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "engine").exists() or not (tmp_path / "engine").read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        client.kill()
+        os.kill(int((tmp_path / "engine").read_text()), signal.SIGKILL)
+    finally:
+        client.kill()
+        client.wait()
+    assert (root / "version").read_text() == "2\n"
+    first = subprocess.run([*command, "recover"], cwd=root, capture_output=True, text=True, timeout=60, check=False)
+    assert (first.returncode, first.stderr) == (0, "")
+    assert re.search(r": rolled back, \d+ changes undone$", first.stdout, re.MULTILINE)
+    assert "sleep 60" in first.stdout
+    assert (root / "version").read_text() == "1\n"
+    assert not (root / "new").exists()
+    again = subprocess.run([*command, "recover"], cwd=root, capture_output=True, text=True, timeout=60, check=False)
+    assert (again.returncode, again.stdout) == (0, f"nothing to recover in {root}\n")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_cbx.cli import explain, run
+from pytest_cbx.cli import explain, recover, run
 from pytest_cbx.cli import main as cli
 from pytest_cbx.cli.portrait import portrait
 from pytest_cbx.client.marked import plain
@@ -49,6 +49,7 @@ def test_every_exit_code_is_told() -> None:
         0,
         141,
         explain.EXIT_REFUSED,
+        recover.EXIT_UNFINISHED,
         run.EXIT_DENIED,
         cli.EXIT_BUG,
         cli.EXIT_USAGE,
