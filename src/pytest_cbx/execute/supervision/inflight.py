@@ -41,11 +41,10 @@ _TAKING = frozenset({Deed.REMOVE, Deed.RENAME, Deed.EXCHANGE})
 class _Call:
     """An answered call of one thread."""
 
-    __slots__ = ("at", "made", "other", "path", "since_ns", "structural", "taking")
+    __slots__ = ("at", "made", "paths", "since_ns", "structural", "taking")
 
     def __init__(self, trap: Trap, at: float) -> None:
-        self.path = trap.path
-        self.other = trap.other
+        self.paths = _paths(trap)
         self.structural = trap.structural
         self.taking = trap.deed in _TAKING or bool(trap.other)
         self.at = at
@@ -63,10 +62,8 @@ class _Call:
         return tuple(int(word, 16) for word in words[1:7]) == self.made.args
 
 
-def _meet(call: _Call, trap: Trap) -> bool:
-    """Whether two calls name the same path."""
-    mine = (trap.path, trap.other) if trap.other else (trap.path,)
-    return call.path in mine or (bool(call.other) and call.other in mine)
+def _paths(trap: Trap) -> tuple[bytes, ...]:
+    return (trap.path, trap.other) if trap.other and trap.other != trap.path else (trap.path,)
 
 
 class InFlight:
@@ -75,6 +72,9 @@ class InFlight:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._calls: dict[int, _Call] = {}
+        """By thread, the oldest first."""
+        self._at: dict[bytes, tuple[int, ...]] = {}
+        """Whose calls are on their way to a path."""
         self._structural: set[int] = set()
         self._taking: set[int] = set()
         self._waiting = 0
@@ -90,17 +90,28 @@ class InFlight:
 
     def arrived(self, tid: int) -> None:
         """A thread makes another trapped call, so its last one is over."""
-        if self._calls.pop(tid, None) is not None:
-            self._structural.discard(tid)
-            self._taking.discard(tid)
+        call = self._calls.pop(tid, None)
+        if call is None:
+            return
+        self._structural.discard(tid)
+        self._taking.discard(tid)
+        at = self._at
+        for path in call.paths:
+            tids = at[path]
+            if tids == (tid,):
+                del at[path]
+            else:
+                at[path] = tuple(one for one in tids if one != tid)
 
     def note(self, trap: Trap) -> None:
         """A call is about to be let go on."""
         if not trap.path:
             return
         tid = trap.pid
-        self._calls.pop(tid, None)  # so that the order is that of time
+        self.arrived(tid)  # so that the order is that of time
         call = self._calls[tid] = _Call(trap, self._clock())
+        for path in call.paths:
+            self._at[path] = (*self._at.get(path, ()), tid)
         if call.structural:
             self._structural.add(tid)
         if call.taking:
@@ -123,7 +134,7 @@ class InFlight:
         taking = trap.deed in _TAKING or bool(trap.other)
         if not taking and not self._taking:
             return True
-        near = [tid for tid in (self._calls if taking else self._taking) if _meet(self._calls[tid], trap)]
+        near = [tid for path in _paths(trap) for tid in self._at.get(path, ()) if taking or tid in self._taking]
         if not near or self._all_done(near, trap.pid):
             return True
         if self._next is None:
@@ -135,7 +146,7 @@ class InFlight:
         if trap.pid == self._next_tid or self._clock() > waits.at + _TURN:
             self._next = None
             return True
-        return not _meet(waits, trap)
+        return not any(path in waits.paths for path in _paths(trap))
 
     def clear_for(self, tid: int) -> bool:
         """Whether no call of another thread is on its way, so that a structural call of this one may go on.
@@ -153,7 +164,7 @@ class InFlight:
 
     def _all_done(self, tids: dict[int, _Call] | set[int] | list[int], but: int) -> bool:
         for tid in list(tids):
-            if tid != but:
+            if tid != but and tid in self._calls:
                 if not self._is_done(tid, self._calls[tid]):
                     return False
                 self.arrived(tid)
