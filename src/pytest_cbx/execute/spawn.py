@@ -60,7 +60,7 @@ def spawn(spec: InstanceSpec, spawner: Spawner) -> Spawned:
         limits, before = _limits(spec)
         for kind, limit in before:
             stack.callback(resource.setrlimit, kind, limit)
-        # Threads share directory, umask and limits; none but the one that starts the process runs meanwhile.
+        # Directory, umask and limits are every thread's for this moment; all of ours use absolute paths.
         stack.callback(os.umask, os.umask(spec.umask & 0o777))
         try:
             if spec.guard is None:

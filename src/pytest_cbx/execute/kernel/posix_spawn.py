@@ -43,7 +43,7 @@ class Launch:
         variables = [name + b"=" + value for name, value in environment.items()]
         if not argv or b"\0" in b"".join([program, *argv, *variables]):
             raise ValueError("embedded null byte" if argv else "no words")
-        if any(not name or b"=" in name for name in environment):
+        if b"" in environment or b"=" in b"".join(environment):
             raise ValueError("illegal environment variable name")
         self.program = program
         self.pid = 0
