@@ -27,25 +27,34 @@ def kill_of_dead_engines(tree: str, living: str) -> list[Stat]:
     Only the holder of the work tree's lock may ask for it: every engine but its own, `living`, is dead then.
     """
 
+    return _kill(_orphaned(tree, living), frozenset())
+
+
+def left_by_dead_engines(tree: str, living: str) -> list[Stat]:
+    """What `kill_of_dead_engines` would kill."""
+    return _find(_orphaned(tree, living), frozenset())
+
+
+def _orphaned(tree: str, living: str) -> Callable[[str], bool]:
     def orphaned(marker: str) -> bool:
         return any(part.startswith(f"{tree}-") and not part.startswith(f"{living}.") for part in marker.split(":"))
 
-    return _kill(orphaned, frozenset())
+    return orphaned
 
 
 def _kill(is_ours: Callable[[str], bool], sessions: frozenset[int]) -> list[Stat]:
     """Returns what could not be killed."""
+    return processes.kill_all(lambda: _find(is_ours, sessions), PATIENCE)
+
+
+def _find(is_ours: Callable[[str], bool], sessions: frozenset[int]) -> list[Stat]:
     # Not ourselves, and nobody that we run inside of.
     spared = set(_ancestors(os.getpid()))
-
-    def find() -> list[Stat]:
-        return [
-            stat
-            for stat in processes.all_processes()
-            if stat.pid not in spared and (stat.session in sessions or is_ours(processes.marker_of(stat.pid)))
-        ]
-
-    return processes.kill_all(find, PATIENCE)
+    return [
+        stat
+        for stat in processes.all_processes()
+        if stat.pid not in spared and (stat.session in sessions or is_ours(processes.marker_of(stat.pid)))
+    ]
 
 
 def _ancestors(pid: int) -> list[int]:

@@ -246,3 +246,11 @@ def _remove_half_made(folder: bytes) -> None:
 
 def _result(folder: bytes, action: Action, reason: str, *, label: str = "", restored: int = 0) -> JournalResult:
     return JournalResult(label=label, action=action, reason=reason, restored=restored, path=os.fsdecode(folder))
+
+
+def waiting(home: Home, action: Action, reason: str) -> tuple[JournalResult, ...]:
+    """The journals in a home, as results that say why nothing was done with them."""
+    if os.path.islink(home.path):
+        return ()
+    folders = [folder for folder in _entries(home.path) if os.path.isdir(folder) and not os.path.islink(folder)]
+    return tuple(_result(path, action, reason) for folder in folders for path in _transaction_folders(folder))

@@ -204,7 +204,7 @@ def rewrite_header(folder: Path, **changes: object) -> None:
     content = journal.read_bytes()
     header, _, _ = records.read(content, "")
     fields = {name: getattr(header, name) for name in Header.__struct_fields__}
-    changed = records.header(Header(**{**fields, **changes}))  # type: ignore[arg-type]
+    changed = records.header(Header(**{**fields, **changes}))
     journal.write_bytes(changed + content[len(records.header(header)) :])
 
 
