@@ -232,7 +232,7 @@ def test_rerunfailures_runs_only_what_failed_again(project: Project) -> None:
     pytest.importorskip("pytest_rerunfailures")
     project.commands("bad: echo x >> bad; exit 1", "good: echo x >> good")
     project.pytester.makepyfile(TESTS)
-    result = project.run("--reruns=2")
+    result = project.run("--reruns=2", "--cbx-rollback=never")
     result.assert_outcomes(passed=3, failed=1)
     result.stdout.fnmatch_lines(["*2 rerun*"])
     assert (project.pytester.path / "bad").read_text() == "x\n" * 3

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pytest_cbx import events
 from pytest_cbx.engine.attempts import Attempts
+from pytest_cbx.engine.guard import Guard
 from pytest_cbx.engine.herald import Herald
 from pytest_cbx.engine.intake import check_environment, check_settle, check_submission
 from pytest_cbx.engine.ledger import Command, Session
@@ -59,8 +60,10 @@ from pytest_cbx.schedule.model import (
     Tick,
     Waiting,
     Wake,
+    Withdraw,
 )
 from pytest_cbx.schedule.scheduler import Scheduler
+from pytest_cbx.transaction.recovery import JournalResult
 
 
 class Dispatcher:
@@ -82,6 +85,8 @@ class Dispatcher:
         self._herald = Herald(token, self._sessions)
         self._events: deque[Event] = deque()
         self._feeding = False
+        self.recovered: tuple[JournalResult, ...] = ()
+        """What dead engines had left when this one started."""
         self.ending = False
         """The last client has been told so: nobody else is to be let in."""
 
@@ -91,7 +96,9 @@ class Dispatcher:
 
     def next_wake(self) -> float | None:
         """When the scheduler wants to be asked again."""
-        return self._wake
+        guard = self._guard()
+        look = guard.next_look() if guard is not None else None
+        return min((at for at in (self._wake, look) if at is not None), default=None)
 
     # --- messages --------------------------------------------------------------------------------------
 
@@ -161,6 +168,7 @@ class Dispatcher:
                 jobs=capacity.jobs,
                 cpus=capacity.cpus,
                 memory=capacity.memory,
+                recovered=[_told(result) for result in self.recovered],
             )
         )
         if len(self._sessions) == 1 and not self._herald.told:
@@ -173,6 +181,11 @@ class Dispatcher:
                 cpus=capacity.cpus,
                 memory=capacity.memory,
             )
+            for result in self.recovered:
+                self._herald.tell(
+                    events.JournalRecovered, label=result.label, action=result.action.value, reason=result.reason
+                )
+        self.recovered = ()
         self._herald.tell(events.ClientJoined, client=session.id, name=session.name, pid=session.pid)
 
     def _set_up(self, message: Settle) -> tuple[Attempts, Capacity]:
@@ -254,9 +267,15 @@ class Dispatcher:
         """Reap what has ended, and let the scheduler know what time it is."""
         for done in self._executor.handle():
             self._exited(done)
+        guard = self._guard()
+        for task, number in guard.dead_callers() if guard is not None else ():
+            self._feed(Withdraw(task=task, number=number))
         if self._wake is not None and time.monotonic() >= self._wake:
             self._wake = None
             self._feed(Tick())
+
+    def _guard(self) -> Guard | None:
+        return self._attempts.keeper.guard if self._attempts is not None else None
 
     def _exited(self, done: Exit) -> None:
         if self._attempts is None:
@@ -269,7 +288,7 @@ class Dispatcher:
 
     def wait(self, selector: selectors.BaseSelector, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
         """Wait for something to happen, and answer trapped calls meanwhile."""
-        guard = self._attempts.keeper.guard if self._attempts is not None else None
+        guard = self._guard()
         return selector.select(timeout) if guard is None else guard.wait(selector, timeout)
 
     def _feed(self, event: Event) -> None:
@@ -406,3 +425,9 @@ class Dispatcher:
             return
         session.live.discard(command.id)
         self._say_farewell(session)
+
+
+def _told(result: JournalResult) -> str:
+    """For people: "an earlier run was killed: build was rolled back"."""
+    why = f": {result.reason}" if result.reason else ""
+    return f"an earlier run was killed; {result.label or result.path}: {result.action.value}{why}"

@@ -36,6 +36,8 @@ LARGE = 8 * 1024 * 1024
 """Bytes; a larger pre-image is copied by a thread, while the loop goes on."""
 RETRY = 0.0005
 """Seconds until a call that could run a race is looked at again."""
+LOOK_EVERY = 0.25
+"""Seconds between two looks whether suspended callers still live: nothing tells when one is killed."""
 _CHANGING = frozenset({Deed.WRITE, Deed.CREATE, Deed.REMOVE, Deed.RENAME, Deed.EXCHANGE, Deed.METADATA})
 _READING = frozenset({Deed.READ, Deed.LIST})
 _MODES = {
@@ -107,6 +109,7 @@ class Guard:
         self._copying = 0
         self._bell, self._rope = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._epoll.register(self._bell, select.EPOLLIN)
+        self._look_at = 0.0
         self.stirred = False
         """Something was decided that the rest of the engine's loop has to act on."""
 
@@ -192,6 +195,24 @@ class Guard:
         self._epoll.close()
         os.close(self._bell)
         os.close(self._rope)
+
+    def next_look(self) -> float | None:
+        """When to ask for `dead_callers` at the latest, on the clock of `time.monotonic`; None: nobody waits."""
+        return self._look_at if any(watched.waiting for watched in self._watched.values()) else None
+
+    def dead_callers(self) -> list[tuple[TaskId, int]]:
+        """Callers that waited for a claim and have died, each told once. Looks at most every quarter of a second."""
+        now = time.monotonic()
+        if now < self._look_at:
+            return []
+        self._look_at = now + LOOK_EVERY
+        gone = []
+        for watched in self._watched.values():
+            for number, (trap, _) in list(watched.waiting.items()):
+                if not watched.listener.valid(trap.id):
+                    del watched.waiting[number]
+                    gone.append((watched.task, number))
+        return gone
 
     def granted(self, watched: Watched, number: int) -> None:
         """A caller has the claims that it waited for."""

@@ -169,6 +169,8 @@ class Welcome(Message, frozen=True, kw_only=True):
     jobs: int
     cpus: float
     memory: int
+    recovered: list[str] = []
+    """For people: what this engine found left by a dead one, and did about it. Told to its first client only."""
 
 
 class Refused(Message, frozen=True, kw_only=True):

@@ -20,7 +20,8 @@ from pytest_cbx.engine.framing import FROM_CLIENT, Connection, peer_of
 from pytest_cbx.engine.ledger import Session
 from pytest_cbx.engine.places import Rendezvous
 from pytest_cbx.engine.protocol import INTERNAL_ERROR, FromClient, Refused
-from pytest_cbx.engine.sweep import kill_of_dead_engines, kill_of_engine
+from pytest_cbx.engine.recover import recover_locked
+from pytest_cbx.engine.sweep import kill_of_engine
 from pytest_cbx.errors import ProtocolError
 from pytest_cbx.execute.executor import Executor
 
@@ -59,7 +60,7 @@ class Server:
 
     def serve(self) -> None:
         """Run until nobody is left, or a signal ends it. All instances are dead on return."""
-        kill_of_dead_engines(self._place.tree, living=self._token)
+        self._dispatcher.recovered = recover_locked(self._place, self._workspace, self._token).journals
         self._listen_to_signals()
         self._listener = self._listen()
         patience = time.monotonic() + FIRST_CLIENT_PATIENCE
