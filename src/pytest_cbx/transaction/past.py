@@ -126,8 +126,11 @@ class Past:
             kept = self._content(record)
             if meta is not None and kept is not None:
                 self.contents[meta.identity] = kept
-            if self._identity(node) in (None, meta.identity if meta else None):
+            there = self._identity(node)
+            if there is None:
                 node.become(Was.KEPT, meta, kept)
+            elif meta is not None and there == meta.identity:
+                node.meta = meta
         elif record.kind is Kind.LINKED:
             kept = self._content(record)
             node.become(Was.KEPT, meta, kept, record.target)

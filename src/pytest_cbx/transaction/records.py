@@ -141,7 +141,10 @@ def frame(kind: int, scope: int, payload: bytes) -> bytes:
     """One record as bytes."""
     length = len(payload)
     head = _HEAD.pack(
-        length, scope, kind, (length ^ length >> 8 ^ length >> 16 ^ scope ^ scope >> 8 ^ kind ^ 0xA5) & 0xFF
+        length,
+        scope,
+        kind,
+        (length ^ length >> 8 ^ length >> 16 ^ length >> 24 ^ scope ^ scope >> 8 ^ kind ^ 0xA5) & 0xFF,
     )
     return head + _CRC.pack(zlib.crc32(payload, zlib.crc32(head))) + payload
 
@@ -226,7 +229,7 @@ def _whole(data: bytes, offset: int, where: str) -> int:
     """Where the record at `offset` ends; 0 when it is a torn tail."""
     length, scope, kind, check = _HEAD.unpack_from(data, offset)
     end: int = offset + _PREFIX + length
-    if (length ^ length >> 8 ^ length >> 16 ^ scope ^ scope >> 8 ^ kind ^ 0xA5) & 0xFF != check:
+    if (length ^ length >> 8 ^ length >> 16 ^ length >> 24 ^ scope ^ scope >> 8 ^ kind ^ 0xA5) & 0xFF != check:
         if not any(data[offset + _HEAD.size - 1 :]):
             return 0  # a power cut left the length of the file, not its content, or not all of it
         raise JournalDamaged(where, f"the head of the record at byte {offset} is wrong")

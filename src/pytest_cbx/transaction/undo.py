@@ -265,11 +265,11 @@ class Undo:
             return False
         # A power cut may lose the time of a change, and not the change.
         if self._journal.power or not meta.is_untouched(info):
-            self._write_back(record, meta, info)
+            self._write_back(record, info)
         self._finish(record.path, meta)
         return True
 
-    def _write_back(self, record: Record, meta: Meta, info: os.stat_result) -> None:
+    def _write_back(self, record: Record, info: os.stat_result) -> None:
         disk = self._disk
         flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
         try:
@@ -304,7 +304,10 @@ class Undo:
     def _linked_step(self, record: Record) -> bool:
         meta, path = _meta(record), record.path
         info = self._look(path)
-        if not self._is(info, meta.identity):
+        if record.how is not Kept.LINK and info is not None and stat.S_IFMT(info.st_mode) == meta.kind:
+            # Without a link that holds it, the number of an inode may be that of a new file by now.
+            self._fill_anew(record, meta, info)
+        elif record.how is not Kept.LINK or not self._is(info, meta.identity):
             if info is None:
                 if not self._has_parent(path):
                     return False
@@ -313,6 +316,17 @@ class Undo:
             self._bring_back(record, meta)
         self._finish(path, meta)
         return True
+
+    def _fill_anew(self, record: Record, meta: Meta, info: os.stat_result) -> None:
+        """What is there, of the kind that was there, becomes what was kept."""
+        if record.how is Kept.COPY:
+            self._write_back(record, info)
+        elif info.st_rdev != meta.rdev or (
+            stat.S_ISLNK(meta.mode) and self._disk.readlink(record.path) != record.target
+        ):
+            self._clear(record.path, info)
+            self._bring_back(record, meta)
+        self._replaced(record.path, meta)
 
     def _bring_back(self, record: Record, meta: Meta) -> None:
         """Give a kept inode its name again; what was kept stays, so that this can be done again after a power cut."""
