@@ -14,7 +14,6 @@ from pathlib import Path
 import pluggy
 
 from pytest_cbx.client.foresight import Foresight
-from pytest_cbx.engine.ignored import Ignored
 from pytest_cbx.client.isolation import reach
 from pytest_cbx.client.learned import Trace
 from pytest_cbx.client.learning import (
@@ -28,6 +27,7 @@ from pytest_cbx.client.learning import (
 from pytest_cbx.client.slots import most_cores
 from pytest_cbx.config.model import CommandConfig, Settings
 from pytest_cbx.effects.model import Effects, Scope
+from pytest_cbx.engine.ignored import Ignored
 from pytest_cbx.errors import UsageError
 from pytest_cbx.plan.build import build_plan
 from pytest_cbx.plan.claims import claims_of

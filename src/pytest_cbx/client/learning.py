@@ -8,7 +8,7 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -18,7 +18,7 @@ from pytest_cbx.client.generalise import beyond, claims_seen, merged
 from pytest_cbx.client.learned import Entry, FileDigest, Run, Store, Trace
 from pytest_cbx.config.model import CommandConfig, Settings
 from pytest_cbx.effects.model import Effect, Effects, Kind, Scope
-from pytest_cbx.engine.protocol import OBSERVATIONS_MAX, Finished
+from pytest_cbx.engine.protocol import OBSERVATIONS_MAX, ChangeList, Finished
 from pytest_cbx.plan.model import Claim, Domain, Mode, Request
 from pytest_cbx.safety.model import Assessment
 from pytest_cbx.severity import Severity
@@ -273,8 +273,7 @@ class Diary:
             or finished.cause in ("cancelled", "start-failed")
         ):
             return
-        observed = [(item.mode, os.fsdecode(item.path)) for item in finished.observed]
-        observed += [("write", os.fsdecode(path)) for path in finished.outside]
+        observed = list(self._observed(finished, safe=request.tier is Tier.SAFE_PARALLEL))
         passed = finished.status == "passed"
         run = Run(
             stamp=trace.stamp,
@@ -291,6 +290,25 @@ class Diary:
         self._entries.append(Entry(trace=trace, text=request.text, run=run))
         if len(self._entries) >= self.BATCH:
             self.store()
+
+    def _observed(self, finished: Finished, *, safe: bool) -> Iterator[tuple[str, str]]:
+        """What it touched and how, in the end; without what it made for itself and took away again.
+
+        Two commands that make the same temporary file meet at the write. To claim it would keep away all that read its directory.
+        Of a command that is `safe` by its text it is told all the same: it must not be held to read only again.
+        """
+        changes = finished.changes or ChangeList()
+        net = dict.fromkeys(changes.created, "create") | dict.fromkeys(changes.modified, "write")
+        net |= dict.fromkeys(changes.deleted, "delete")
+        for item in finished.observed:
+            mode = item.mode
+            if mode != "read":
+                there = item.path in net or os.path.lexists(os.path.join(os.fsencode(self._root), item.path))
+                mode = net.get(item.path, mode if there else "create")
+                if not there and not safe:
+                    continue
+            yield mode, os.fsdecode(item.path)
+        yield from (("write", os.fsdecode(path)) for path in finished.outside)
 
     def store(self) -> None:
         """Write down what was taken down."""

@@ -15,7 +15,7 @@ from pytest_cbx.client.isolation import Rung
 from pytest_cbx.client.jobs import Job, Site, prepare
 from pytest_cbx.client.learning import ENOUGH, UNLISTED_LOCK, Diary
 from pytest_cbx.config.model import CommandConfig, Settings
-from pytest_cbx.engine.protocol import Finished, Observation
+from pytest_cbx.engine.protocol import ChangeList, Finished, Observation
 from pytest_cbx.tier import Tier
 
 
@@ -60,8 +60,12 @@ def ran(
     for _ in range(times):
         (job,) = make(root, text)
         listed = [Observation(mode=mode, path=os.fsencode(path)) for mode, path in observed]
+        net: dict[str, list[bytes]] = {"create": [], "write": [], "delete": []}
+        for mode, path in observed:
+            net.get(mode, []).append(os.fsencode(path))
         given = {
-            "id": 1, "status": "passed", "exit_code": 0, "cause": "exit", "attempts": 1, "wall_s": 2.0, "observed": listed, **fields,
+            "id": 1, "status": "passed", "exit_code": 0, "cause": "exit", "attempts": 1, "wall_s": 2.0, "observed": listed,
+            "changes": ChangeList(created=net["create"], modified=net["write"], deleted=net["delete"]), **fields,
         }  # fmt: skip
         diary.take_down(job.trace, job.request, Finished(**given), isolation=isolation)  # type: ignore[arg-type]
     diary.store()
@@ -94,6 +98,24 @@ def test_what_was_predicted_is_not_learned(root: Path) -> None:
     assert job.request.claims == before.request.claims
     assert job.request.tier is before.request.tier
     assert job.learned == ()
+
+
+def test_what_it_made_for_itself_and_took_away_keeps_nobody_away(root: Path) -> None:
+    passing = [("write", "cache-files-x/README"), ("create", "cache-files-x"), ("write", "kept")]
+    (root / "kept").touch()
+    ran(root, "ruff check src", passing, changes=ChangeList())
+    assert [line.split(" (")[0] for line in make(root, "ruff check src")[0].learned] == ["write kept"]
+    ran(root, "grep x src", passing[:1], changes=ChangeList())
+    (job,) = make(root, "grep x src")
+    assert job.request.tier is Tier.CONDITIONAL_PARALLEL
+    assert "create cache-files-x/README" in claims(job)
+
+
+def test_the_end_of_a_file_counts_not_the_calls(root: Path) -> None:
+    observed = [("write", "a"), ("create", "b"), ("write", "c")]
+    ran(root, "sort x > y", observed, changes=ChangeList(created=[b"a"], deleted=[b"b"], modified=[b"c"]))
+    (job,) = make(root, "sort x > y")
+    assert {line.split(" (")[0] for line in job.learned} == {"create a", "delete b", "write c"}
 
 
 def test_a_stricter_tier_stays(root: Path) -> None:
