@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import shutil
 import socket
 import struct
 import sys
@@ -23,6 +24,8 @@ R, W, RW, CREAT, EXCL, TRUNC = os.O_RDONLY, os.O_WRONLY, os.O_RDWR, os.O_CREAT, 
 NOFOLLOW, DIRECTORY, TMPFILE, PATH = os.O_NOFOLLOW, os.O_DIRECTORY, os.O_TMPFILE, os.O_PATH
 HERE, AT_NOFOLLOW, AT_REMOVEDIR, AT_FOLLOW, AT_EMPTY = -100, 0x100, 0x200, 0x400, 0x1000
 NOREPLACE, EXCHANGE, WHITEOUT = 1, 2, 4
+OUTSIDE, OUTSIDE_DIRECTORY = "/tmp/supervised-outside", "/tmp/supervised-directory"
+"""A file and a directory outside of the tree, made anew for each case."""
 LONG = "n" * 256
 """One byte more than a name may have."""
 
@@ -57,6 +60,8 @@ class Case:
     expected: tuple[str, ...]
     needs: tuple[str, ...] = ()
     """System calls that not every machine has."""
+    differs: bool = False
+    """Its answer is not the kernel's: trees with a transaction are told to be another file system."""
 
 
 def make_tree(folder: Path) -> None:
@@ -76,7 +81,7 @@ def make_tree(folder: Path) -> None:
         "chain": "link",
         "up": "dir/../g",
         "abs": str(folder / "dir"),
-        "outlink": "/tmp/supervised-outside",
+        "outlink": OUTSIDE,
         "self": "/proc/self/cwd",
         "slashed": "dir/",
     }
@@ -135,6 +140,11 @@ def reopened_pipe(c: Caller) -> Caller:
     return c("openat", HERE, f"/proc/self/fd/{end}", W)
 
 
+def come_in(c: Caller, new: str, flags: int, call: str = "renameat2") -> Caller:
+    """Give a file from outside a name inside."""
+    return c(call, HERE, OUTSIDE, HERE, new, flags)
+
+
 def bound(c: Caller, address: bytes, family: int = socket.AF_UNIX) -> Caller:
     """Bind a socket to an address."""
     with socket.socket(family) as made:
@@ -166,8 +176,8 @@ def at_page_end(text: str) -> ctypes.Array[ctypes.c_char]:
     return (ctypes.c_char * (size - offset)).from_buffer(block, offset)
 
 
-def _case(name: str, act: Callable[[Caller], object], *expected: str, needs: str = "") -> Case:
-    return Case(name=name, act=act, expected=expected, needs=tuple(needs.split()))
+def _case(name: str, act: Callable[[Caller], object], *expected: str, needs: str = "", differs: bool = False) -> Case:
+    return Case(name=name, act=act, expected=expected, needs=tuple(needs.split()), differs=differs)
 
 
 def _opens() -> list[Case]:
@@ -240,8 +250,8 @@ def _opens() -> list[Case]:
             "write dir/inner",
         ),
         _case("strange bytes", lambda c: c("openat", HERE, b"\xff\n\x01", W | CREAT), "write \\xff\\n\\x01"),
-        _case("outside", at("/tmp/supervised-outside", W), "none ENOENT"),
-        _case("outside through a link", at("outlink", W | CREAT), "outside write /tmp/supervised-outside"),
+        _case("outside", at(OUTSIDE + "/nothing", W), "none ENOTDIR"),
+        _case("outside through a link", at("outlink", W | CREAT), f"outside write {OUTSIDE}"),
         _case("a file without a name", at("dir", W | TMPFILE), "none"),
         _case("a file named later", named_later, "none", "create dir/named"),
         _case("open", lambda c: c("open", "f", W), "write f", needs="open"),
@@ -377,7 +387,14 @@ def _renames() -> list[Case]:
         _case("exchange a file and a directory", rename("f", "dir", EXCHANGE), "exchange f > dir ! tree"),
         _case("exchange a link", rename("link", "g", EXCHANGE), "exchange link > g !"),
         _case("exchange what is missing", rename("f", "new", EXCHANGE), "none ENOENT"),
-        _case("out of the tree", rename("f", "/tmp/supervised-outside"), "rename f > /tmp/supervised-outside"),
+        _case("out of the tree", rename("f", OUTSIDE), "none EXDEV", differs=True),
+        _case("into the tree", lambda c: come_in(c, "new", 0), "create new"),
+        _case("into the tree, over a file", lambda c: come_in(c, "f", 0), "remove f"),
+        _case("into the tree, over a link", lambda c: come_in(c, "link", 0), "remove link !"),
+        _case("into the tree as an exchange", lambda c: come_in(c, "f", EXCHANGE), "none EXDEV", differs=True),
+        _case("a directory into the tree", rename(OUTSIDE_DIRECTORY, "new"), "none EXDEV", differs=True),
+        _case("a link out of the tree", lambda c: c("linkat", HERE, "f", HERE, OUTSIDE_DIRECTORY + "/new", 0), "none EXDEV", differs=True),
+        _case("a link into the tree", lambda c: come_in(c, "new", 0, "linkat"), f"create new < {OUTSIDE}"),
     ]  # fmt: skip
 
 
@@ -444,6 +461,19 @@ def _others() -> list[Case]:
 CASES = [*_opens(), *_names(), *_renames(), *_attributes(), *_others()]
 
 
+def make_outside() -> None:
+    """The file and the directory outside."""
+    clear_outside()
+    Path(OUTSIDE).touch()
+    os.mkdir(OUTSIDE_DIRECTORY)
+
+
+def clear_outside() -> None:
+    """Leave nothing there."""
+    Path(OUTSIDE).unlink(missing_ok=True)
+    shutil.rmtree(OUTSIDE_DIRECTORY, ignore_errors=True)
+
+
 def directory_of(base: Path, number: int) -> Path:
     """Where a case runs."""
     return base / f"case{number}"
@@ -460,6 +490,7 @@ def main(base: Path) -> None:
     for number, case in enumerate(CASES):
         caller.errors = []
         if possible(case):
+            make_outside()
             os.chdir(directory_of(base, number))
             marks = Caller()
             marks("kill", MARK + number, 10)
