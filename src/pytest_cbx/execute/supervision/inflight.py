@@ -7,9 +7,9 @@ what the path leads to, the call would reach a file of which no pre-image was ta
   is on its way, and no call is decoded until it has happened;
 - a call that takes a name away or puts another file there (unlink, rename, link) does not meet another one on its path.
 
-For each trapped call: `arrived`; when `may_decode`, decode it; when `may_proceed`, take the pre-image, `note` and proceed, all
-in one go. Whenever that has to stop (for a lock, a long copy, or because one of the two said no), begin again with
-`may_decode` after a moment: what was decoded may no longer be true.
+For each trapped call: `arrived`; decode it (`may_decode` tells beforehand whether that is of use); when `may_proceed`, take the
+pre-image, `note` and proceed, all in one go. Whenever that has to stop, for a lock, a long copy, or because the answer was no,
+decode it anew after a moment: what was decoded may no longer be true.
 
 Nothing tells that a call has happened. What proves it, for a thread: it made another trapped call; it is gone; it sleeps in
 another call (or in the same with other arguments); it has used more processor time since than the way through a path can
@@ -123,12 +123,21 @@ class InFlight:
         """Whether what a call of this thread would do can be told now: no structural call is on its way, or waits to be."""
         if self._structural and not self._all_done(self._structural, tid):
             return False
+        return self._has_turn(tid)
+
+    def _has_turn(self, tid: int) -> bool:
         return not self._waiting or self._waiting == tid or self._clock() > self._waits_until
 
     def may_proceed(self, trap: Trap) -> bool:
         """Whether a call that was just decoded may go on."""
+        if self._structural and (len(self._structural) > 1 or trap.pid not in self._structural):
+            # Even if it has happened by now: it had not when this one was decoded, perhaps.
+            self.may_decode(trap.pid)
+            return False
         if trap.structural:
             return self.clear_for(trap.pid)
+        if not self._has_turn(trap.pid):
+            return False
         if self._next is not None and not self._is_its_turn(self._next, trap):
             return False
         taking = trap.deed in _TAKING or bool(trap.other)

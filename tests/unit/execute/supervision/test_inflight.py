@@ -154,11 +154,22 @@ class TestWhoWaits:
         world.states[A] = b"-1 0 0\n"
         assert calls.may_decode(B)
 
+    def test_what_was_decoded_before_it_happened_is_decoded_again(self, calls: InFlight, world: World) -> None:
+        calls.note(link(A))
+        world.states[A] = b"-1 0 0\n"
+        assert not calls.may_proceed(trap(B))
+        assert calls.may_proceed(trap(B))
+
+    def test_its_own_structural_call_does_not_hold_a_thread_up(self, calls: InFlight) -> None:
+        calls.note(link(A))
+        assert calls.may_proceed(trap(A))
+
     def test_nor_while_one_waits(self, calls: InFlight, world: World) -> None:
         calls.note(trap(A))
         assert not calls.may_proceed(link(B))
         calls.arrived(A)
         assert not calls.may_decode(A)
+        assert not calls.may_proceed(trap(A))
         assert calls.may_decode(B)
         assert calls.may_proceed(link(B))
         calls.note(link(B))
