@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from pytest_cbx.client.output import cache_directory, digest_of_tree
+from pytest_cbx.client.output import cache_directory, cache_home, digest_of_tree
 from pytest_cbx.effects.model import Scope
 from pytest_cbx.plan.model import Claim, Domain, Mode
 
@@ -98,6 +98,8 @@ class Entry:
 class Store:
     """The database of one work tree. Open for a moment, not for a session: `with Store(root) as store`.
 
+    `create=False` only looks: where there is none, none is made, nor any directory.
+
     Raises nothing: when it cannot be used it knows nothing and keeps nothing, and `notes` says why.
     """
 
@@ -106,14 +108,15 @@ class Store:
         """For people."""
         self._path: Path | None = None
         self._database: sqlite3.Connection | None = None
+        name = f"{digest_of_tree(root)}/observed.sqlite3"
+        if not create and not os.path.lexists(os.path.join(cache_home(), "pytest-cbx", name)):
+            return
         try:
-            path = cache_directory() / digest_of_tree(root) / "observed.sqlite3"
+            self._path = cache_directory() / name
         except OSError as error:
             self._note(f"cannot be found: {error.strerror}")
             return
-        if create or path.exists():
-            self._path = path
-            self._open()
+        self._open()
 
     def __enter__(self) -> Store:
         return self

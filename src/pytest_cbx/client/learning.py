@@ -16,6 +16,7 @@ from types import TracebackType
 
 from pytest_cbx.client.generalise import beyond, claims_seen, merged
 from pytest_cbx.client.learned import Entry, FileDigest, Run, Store, Trace
+from pytest_cbx.client.output import cache_home
 from pytest_cbx.config.model import CommandConfig, Settings
 from pytest_cbx.effects.model import Effect, Effects, Kind, Scope
 from pytest_cbx.engine.protocol import OBSERVATIONS_MAX, ChangeList, Finished
@@ -261,8 +262,7 @@ class Diary:
         self._entries: list[Entry] = []
         self.notes: list[str] = []
         """For people, when something could not be stored."""
-        base = os.environ.get("XDG_CACHE_HOME", "")
-        self._caches = (base if os.path.isabs(base) else os.path.join(os.path.expanduser("~"), ".cache"),)
+        self._caches = (cache_home(),)
 
     def take_down(self, trace: Trace | None, request: Request, finished: Finished, *, isolation: str) -> None:
         """Note a command's end. `isolation`: the rung that it ran at."""

@@ -23,12 +23,16 @@ KEEP = 5
 _UNFIT = re.compile(r"[^A-Za-z0-9._-]+")
 
 
-def cache_directory() -> Path:
-    """`$XDG_CACHE_HOME/pytest-cbx`, by default in `~/.cache`; a private temporary directory where that cannot be written."""
+def cache_home() -> str:
+    """`$XDG_CACHE_HOME`, by default `~/.cache`."""
     base = os.environ.get("XDG_CACHE_HOME", "")
-    if not os.path.isabs(base):  # a relative one is to be ignored, says the XDG specification
-        base = os.path.join(os.path.expanduser("~"), ".cache")
-    wanted = Path(base) / "pytest-cbx"
+    # A relative one is to be ignored, says the XDG specification.
+    return base if os.path.isabs(base) else os.path.join(os.path.expanduser("~"), ".cache")
+
+
+def cache_directory() -> Path:
+    """`pytest-cbx` in `cache_home`, made where it is missing; a private temporary directory where that cannot be written."""
+    wanted = Path(cache_home()) / "pytest-cbx"
     try:
         wanted.mkdir(parents=True, exist_ok=True, mode=0o700)
         if os.access(wanted, os.W_OK | os.X_OK):

@@ -68,7 +68,7 @@ def test_to_look_makes_nothing(tmp_path: Path) -> None:
         assert store.keys() == frozenset()
         store.record([entry()])
         assert store.notes == []
-    assert not file_of(tmp_path).exists()
+    assert list((tmp_path).iterdir()) == []
 
 
 def test_each_work_tree_has_its_own(tmp_path: Path) -> None:
