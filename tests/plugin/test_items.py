@@ -301,7 +301,9 @@ def test_a_bare_pytest_inside_a_command_does_not_run_the_commands_again(project:
 def test_quiet_prints_no_line_of_ours(project: Project) -> None:
     project.commands("a: true")
     assert "cbx:" not in project.run("-q").stdout.str()
-    project.run().stdout.fnmatch_lines(["cbx: 1 command from cbx.toml, at once;*isolation *(*)*", "cbx: 1 command in *"])
+    project.run().stdout.fnmatch_lines(
+        ["cbx: 1 command from cbx.toml, at once;*isolation *(*)*", "cbx: 1 command in *"]
+    )
 
 
 def test_ini_twins(project: Project) -> None:
