@@ -318,6 +318,8 @@ class Intents:
             kind = Kind.ABSENT_IN_FLIGHT if self._shared.moving and self._moves_above(path) else Kind.ABSENT
             record = records.frame(kind, self._scope, path)
             self._append(record if folder in self._timed else self._times(folder) + record)
+            if folder not in self._timed:
+                return  # there is no such folder yet: were it made later, undoing that would come before this record
         self._learn(folder, name, then)
 
     def _times(self, folder: bytes) -> bytes:

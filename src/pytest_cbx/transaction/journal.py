@@ -113,6 +113,11 @@ class Journal:
         return b"%s/%d" % (self.folder, number)
 
     @property
+    def size(self) -> int:
+        """Bytes that were appended so far."""
+        return self._size
+
+    @property
     def pool_path(self) -> bytes:
         """Where the copies of small files lie, one behind the other."""
         return self.folder + b"/" + POOL

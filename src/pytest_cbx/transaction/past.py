@@ -115,22 +115,21 @@ class Past:
         if record.kind in ABSENCES:
             node.become(Was.ABSENT)
         elif record.kind is Kind.DIRECTORY:
-            if node.was is not Was.AS_NOW or self._identity(node) != (meta.identity if meta else None):
+            if node.was is not Was.AS_NOW or not self._is(node, meta):
                 node.become(Was.FOLDER, meta)
             else:
                 node.meta = meta
         elif record.kind is Kind.META:
-            if meta is not None and self._identity(node) == meta.identity:
+            if self._is(node, meta):
                 node.meta = meta
         elif record.kind is Kind.CONTENT:
             kept = self._content(record)
             if meta is not None and kept is not None:
                 self.contents[meta.identity] = kept
-            there = self._identity(node)
-            if there is None:
-                node.become(Was.KEPT, meta, kept)
-            elif meta is not None and there == meta.identity:
+            if self._is(node, meta):
                 node.meta = meta
+            elif self._identity(node) is None:
+                node.become(Was.KEPT, meta, kept)
         elif record.kind is Kind.LINKED:
             kept = self._content(record)
             node.become(Was.KEPT, meta, kept, record.target)
@@ -149,6 +148,15 @@ class Past:
             info = self.present.look(node.place)
             return None if info is None else (info.st_dev, info.st_ino)
         return node.meta.identity if node.meta is not None else None
+
+    def _is(self, node: Node, meta: Meta | None) -> bool:
+        """Whether it is the inode of the record. The number alone does not tell: it may be another's by now."""
+        if meta is None or self._identity(node) != meta.identity:
+            return False
+        if node.was is not Was.AS_NOW:
+            return True
+        info = self.present.look(node.place)
+        return info is not None and stat.S_IFMT(info.st_mode) == meta.kind
 
     def _rename(self, record: Record, source: Node, target: Node) -> None:
         if self._identity(target) != record.identity:

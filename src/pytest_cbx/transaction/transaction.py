@@ -31,12 +31,14 @@ class Transaction(Intents):
     `Preparation.copy`. Made by `begin`, `load`, `nested`.
     """
 
-    __slots__ = ("_parent",)
+    __slots__ = ("_parent", "_touched")
 
     def __init__(self, shared: Shared, scope: int, parent: Transaction | None) -> None:
         """For the class's own use."""
         super().__init__(shared, scope)
         self._parent = parent
+        self._touched: tuple[int, frozenset[bytes]] = (-1, frozenset())
+        """As of this size of the journal."""
 
     @classmethod
     def begin(
@@ -198,11 +200,16 @@ class Transaction(Intents):
         return Past(self._shared.disk, self._shared.journal, self._own_records())
 
     def touched(self) -> frozenset[bytes]:
-        """All paths that records name."""
+        """All paths that records name. Asked again, nothing is read anew unless something was added."""
+        size = self._shared.journal.size
+        if self._touched[0] == size:
+            return self._touched[1]
         found = self._own_records()
         kinds = records.UNDOABLE - {Kind.TIMES}
         paths = {record.path for record in found if record.kind in kinds}
-        return frozenset(paths | {record.target for record in found if record.kind is Kind.RENAME})
+        paths.update(record.target for record in found if record.kind is Kind.RENAME)
+        self._touched = (size, frozenset(paths))
+        return self._touched[1]
 
     def _own_records(self) -> list[Record]:
         found = self._shared.journal.records()

@@ -261,7 +261,7 @@ class Undo:
     def _content_step(self, record: Record) -> bool:
         meta = _meta(record)
         info = self._look(record.path)
-        if info is None or not self._is(info, meta.identity):
+        if info is None or not self._is(info, meta.identity) or not stat.S_ISREG(info.st_mode):
             return False
         # A power cut may lose the time of a change, and not the change.
         if self._journal.power or not meta.is_untouched(info):
