@@ -13,12 +13,14 @@ from pytest_cbx.client.isolation import check_rollback, reach
 from pytest_cbx.client.jobs import Job, Site, plan, prepare
 from pytest_cbx.client.outcome import Outcome
 from pytest_cbx.client.runner import Capture, Runner
+from pytest_cbx.client.transactions import file_transaction
 from pytest_cbx.config import values
 from pytest_cbx.config.model import CommandConfig, Isolation, Priority, Rollback, Settings
 from pytest_cbx.config.override import override
 from pytest_cbx.errors import UsageError
 from pytest_cbx.plan.model import Claim
 from pytest_cbx.tier import Tier
+from pytest_cbx.transaction.atomic import FileTransaction
 
 
 class Cbx:
@@ -48,6 +50,10 @@ class Cbx:
         if not target.is_dir():
             raise UsageError(f"cbx.at({os.fspath(path)!r}): {target} is no directory")
         return Cbx(target, root=self._root, settings=self._settings, connect=self._connect, hooks=self._hooks)
+
+    def transaction(self) -> FileTransaction:
+        """File operations in this directory that happen all or not at all: `with cbx.transaction() as tx: tx.write(...)`."""
+        return file_transaction(self.path, self._root, self._settings)
 
     def run(
         self,

@@ -14,6 +14,7 @@ from typing import Self
 
 from pytest_cbx.errors import RollbackIncomplete, UsageError
 from pytest_cbx.transaction import atomic_files
+from pytest_cbx.transaction.intents import State
 from pytest_cbx.transaction.model import Report
 from pytest_cbx.transaction.transaction import Transaction
 
@@ -136,10 +137,15 @@ class FileTransaction:
         assert begun is not None
         try:
             begun.transaction.commit()
-        except BaseException:
-            self._undo("its commit failed")
-            raise
-        self._finish("it was committed")
+        except BaseException as error:
+            if begun.transaction.state is not State.COMMITTED:
+                self._undo("its commit failed")
+                raise
+            self._finish("it was committed")
+            if not isinstance(error, OSError):  # all is done but for the journal's removal, which recovery will do
+                raise
+        else:
+            self._finish("it was committed")
 
     def _undo(self, why: str) -> None:
         begun = self._begun

@@ -8,6 +8,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -90,8 +91,9 @@ def _run(work: Callable[[], object]) -> NoReturn:
     os._exit(0)
 
 
-def attempt(trees: Trees, name: str, disk: Disk, *, commit: bool) -> None:
-    """What an engine does, from the first file to the last."""
+def attempt(trees: Trees, name: str, last: int, *, commit: bool) -> None:
+    """What an engine does, from the first file to the last; `last`: the number of the call before which it dies, 0 for never."""
+    disk = DeadlyDisk(last) if last else Disk()
     engine = trees.home.open_engine(TOKEN)
     transaction = engine.begin(label=name, disk=disk)
     SCENES[name](Program(trees.tree, transaction, disk))
@@ -123,7 +125,7 @@ class Trees:
     def after(self, name: str) -> dict[str, object]:
         """How it looks after a commit; the times of what is new are those of now, so none are shown."""
         self.renew()
-        attempt(self, name, Disk(), commit=True)
+        attempt(self, name, 0, commit=True)
         return portrait([self.tree], times=False)
 
     def is_clean(self) -> bool:
@@ -141,11 +143,11 @@ def test_killed_at_any_call_until_the_commit(trees: Trees, name: str) -> None:
     after = trees.after(name)
     ends: set[str] = set()
     last = 0
-    died = signal.SIGKILL
+    died = int(signal.SIGKILL)
     while died:
         last += 1
         before = trees.renew()
-        died = in_a_child(lambda last=last: attempt(trees, name, DeadlyDisk(last), commit=True))
+        died = in_a_child(partial(attempt, trees, name, last, commit=True))
         results = recover_home(trees.home)
         assert trees.is_clean(), (last, results)
         if portrait([trees.tree]) == before:
@@ -162,11 +164,11 @@ def test_killed_at_any_call_until_the_commit(trees: Trees, name: str) -> None:
 
 @pytest.mark.parametrize("name", SCENES)
 def test_killed_at_any_call_of_a_roll_back(trees: Trees, name: str) -> None:
-    last, died = 0, signal.SIGKILL
+    last, died = 0, int(signal.SIGKILL)
     while died:
         last += 1
         before = trees.renew()
-        died = in_a_child(lambda last=last: attempt(trees, name, DeadlyDisk(last), commit=False))
+        died = in_a_child(partial(attempt, trees, name, last, commit=False))
         results = recover_home(trees.home)
         assert portrait([trees.tree]) == before, (last, results)
         assert trees.is_clean(), (last, results)
@@ -178,14 +180,14 @@ def test_killed_at_any_call_of_a_roll_back(trees: Trees, name: str) -> None:
 @pytest.mark.parametrize("decided", [False, True], ids=["to roll back", "committed"])
 def test_killed_at_any_call_of_a_recovery_and_of_the_next_one(trees: Trees, name: str, decided: bool) -> None:
     after = trees.after(name)
-    last, died = 0, signal.SIGKILL
+    last, died = 0, int(signal.SIGKILL)
     while died:
         last += 1
         before = trees.renew()
         assert in_a_child(lambda: leave(trees, name, decided=decided)) == signal.SIGKILL
-        died = in_a_child(lambda last=last: recover_home(trees.home, disk=DeadlyDisk(last)))
+        died = in_a_child(partial(recover, trees, last))
         # The next one is killed half-way through what is left, the third comes to its end.
-        in_a_child(lambda last=last: recover_home(trees.home, disk=DeadlyDisk(max(1, last // 2))))
+        in_a_child(partial(recover, trees, max(1, last // 2)))
         results = recover_home(trees.home)
         assert trees.is_clean(), (last, results)
         if decided:
@@ -194,6 +196,11 @@ def test_killed_at_any_call_of_a_recovery_and_of_the_next_one(trees: Trees, name
             assert portrait([trees.tree]) == before, (last, results)
     assert last > 5
     print(f"{name}: killed {last - 1} times")
+
+
+def recover(trees: Trees, last: int) -> None:
+    """A recovery that dies before the call of this number."""
+    recover_home(trees.home, disk=DeadlyDisk(last))
 
 
 def leave(trees: Trees, name: str, *, decided: bool) -> None:
