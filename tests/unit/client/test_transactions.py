@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,7 @@ from pytest_cbx.config.model import Durability, Settings
 from pytest_cbx.engine.recover import recover
 from pytest_cbx.engine.temporary import temporary_root
 from pytest_cbx.errors import UsageError
+from pytest_cbx.transaction.atomic import FileTransaction
 from pytest_cbx.transaction.recovery import Action
 from tests.inodes import portrait
 from tests.system.engines import runtime_directory
@@ -105,3 +108,22 @@ def test_inside_a_supervised_command_the_journal_lies_in_its_temporary_directory
         tx.roll_back()
     assert portrait([project]) == before
     assert not list(private.iterdir())
+
+
+DOCUMENT = (Path(__file__).parents[3] / "docs" / "transactions.md").read_text()
+
+
+def test_the_documents_example_works(folder: Path) -> None:
+    (example,) = re.findall(r"^```python\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(example, names)
+    names["test_migration"](bound(folder / "project", folder / "project"))
+    assert (folder / "project" / "backup" / "settings.json").read_text() == '{"version": 2}'
+
+
+def test_the_document_tells_every_operation() -> None:
+    operations = {name for name in vars(FileTransaction) if not name.startswith("_")}
+    chapter = DOCUMENT.partition("## From Python")[2]
+    assert operations == {
+        name for row in re.findall(r"^\| (`.*?) \|", chapter, re.MULTILINE) for name in re.findall(r"`(\w+)\(", row)
+    }
