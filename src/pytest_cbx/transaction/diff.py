@@ -24,7 +24,7 @@ _WORK_MAX = 25_000_000
 def unified_diff(transaction: Transaction, *, file_max: int = FILE_MAX, total_max: int = TOTAL_MAX) -> str:
     """A unified diff of text files, a line for everything else; empty when nothing changed. Call it before the end.
 
-    Bytes that are no UTF-8 are kept as lone surrogates (`surrogateescape`).
+    Bytes that are no UTF-8 are written out (`\\xff`): it is text for people, and travels as UTF-8.
 
     Raises:
         OSError: something that must be compared cannot be read.
@@ -158,4 +158,4 @@ def _moves(found: list[Difference]) -> dict[bytes, bytes]:
 
 
 def _decode(data: bytes) -> str:
-    return data.decode("utf-8", "surrogateescape")
+    return data.decode("utf-8", "backslashreplace")
