@@ -257,7 +257,7 @@ class Reaching:
         names = dict.fromkeys(entry.task.name for entry in holders)
         what = ", ".join(sorted({shared(wait.claim, wait.claim) for wait in edges if wait.claim is not None}))
         claims = () if victim.claim is None else (victim.claim,)
-        self._host.restart(victim.holder, f"{' and '.join(names)} waited for one another: {what}", claims)
+        self._host.restart(_who_hears(victim.holder), f"{' and '.join(names)} waited for one another: {what}", claims)
 
     # --- time-outs ---
 
@@ -315,6 +315,19 @@ class Reaching:
 def may_restart(entry: Entry) -> bool:
     """Whether a task may be chosen to start anew."""
     return entry.holding and entry.supervised and not (entry.alone or entry.leaving)
+
+
+def _who_hears(holder: Entry) -> Entry:
+    """Who is to give way, so that it happens at once.
+
+    Whoever has a hold hears of it when it waits for a claim or for a command of its own. Else it may itself be waiting for the
+    command that it runs in.
+    """
+    carrier = holder.carrier
+    listens = holder.calls or any(child.status is None for child in holder.children)
+    if not holder.task.hold or listens or carrier is None or not may_restart(carrier):
+        return holder
+    return carrier
 
 
 def _note_supervision(entry: Entry) -> None:

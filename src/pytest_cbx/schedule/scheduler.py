@@ -96,7 +96,9 @@ class Scheduler(Lifecycle):
             if event.task in self._entries:
                 self._reaching.withdraw(self._entries[event.task], event.number)
             return False
-        entry = self._checked_running(event.task, "reached for claims")
+        entry = self._entries.get(event.task)
+        if entry is None or not entry.holding or isinstance(event, Reach):
+            entry = self._checked_running(event.task, "reached for claims")
         self._now = now
         if isinstance(event, Reach):
             return self._reaching.reach(entry, event.claims, event.number, now)
@@ -222,8 +224,9 @@ class Scheduler(Lifecycle):
         if entry.task.parent is not None:
             if entry.parent is None or not entry.parent.running or entry.parent.leaving:
                 return Verdict(entry, Status.CANCELLED, "the command it was nested in has ended")
-            if len(entry.ancestors) > graph.DEPTH_MAX:
-                reason = f"nested {len(entry.ancestors)} deep; at most {graph.DEPTH_MAX} are allowed"
+            depth = sum(not one.task.hold for one in entry.ancestors)
+            if depth > graph.DEPTH_MAX and not entry.task.hold:
+                reason = f"nested {depth} deep; at most {graph.DEPTH_MAX} are allowed"
                 return Verdict(entry, Status.FAILED, reason)
         need = graph.failed_need(entry, self._entries)
         return None if need is None else skipped(entry, need)
@@ -293,6 +296,10 @@ class Scheduler(Lifecycle):
             self._park(entry, obstacle, now)
             return
         self._locks.unpark(entry, now)
+        if entry.task.hold:
+            if entry.parent is None or not self._reaching.stale_start(entry):
+                self._begin(entry, -1, now)
+            return
         entry.phase = Phase.READY
         self._seats.queue(entry, now)
 
@@ -316,7 +323,9 @@ class Scheduler(Lifecycle):
             self._reaching.stir()
 
     def _start(self, entry: Entry, now: float) -> None:
-        seat = self._seats.take(entry)
+        self._begin(entry, self._seats.take(entry).slot, now)
+
+    def _begin(self, entry: Entry, slot: int, now: float) -> None:
         self._locks.acquire(entry, now)
         entry.phase = Phase.RUNNING
         entry.attempt += 1
@@ -325,7 +334,7 @@ class Scheduler(Lifecycle):
         entry.serial = self._serial
         self._running[entry] = None
         self._reaching.stir()
-        self._out.append(Start(task=entry.id, slot=seat.slot, attempt=entry.attempt, restarts=entry.restarts))
+        self._out.append(Start(task=entry.id, slot=slot, attempt=entry.attempt, restarts=entry.restarts))
 
     def _wake(self) -> None:
         at = min(self._next_deadline(), self._next_retry(), self._seats.opens_at())

@@ -17,8 +17,9 @@ RESERVE_AFTER = 5.0
 class Seats:
     """Tasks in phase READY come in, tasks that start go out with a seat, and give it back.
 
-    The first running child of a task shares its seat. When the owner of a shared seat ends, whoever shares it keeps it, so
-    that its slot and weight stay taken until the last has ended.
+    The first running child of a task shares its seat; a task that only holds claims has none, and its children count as those
+    of the task around it. When the owner of a shared seat ends, whoever shares it keeps it, so that its slot and weight stay
+    taken until the last has ended.
     """
 
     def __init__(self, capacity: Capacity) -> None:
@@ -34,15 +35,15 @@ class Seats:
     def queue(self, entry: Entry, now: float) -> None:
         """A task waits for a seat from now on."""
         self._ready.add(entry, now)
-        if entry.parent is not None:
-            entry.parent.boarding[entry] = None
-            self._to_board[entry.parent] = None
+        if (carrier := entry.carrier) is not None:
+            carrier.boarding[entry] = None
+            self._to_board[carrier] = None
 
     def unqueue(self, entry: Entry) -> None:
         """It waits no longer: it starts, is parked, or was given up."""
         self._ready.discard(entry)
-        if entry.parent is not None:
-            entry.parent.boarding.pop(entry, None)
+        if (carrier := entry.carrier) is not None:
+            carrier.boarding.pop(entry, None)
         if self.reserved is entry:
             self.reserved = None
 
@@ -68,7 +69,7 @@ class Seats:
 
     def take(self, entry: Entry) -> Seat:
         """The seat for a task that `next` gave."""
-        parent = entry.parent
+        parent = entry.carrier
         if parent is not None and parent.rider is None and parent.seat is not None:
             entry.seat = parent.seat
             entry.rides_on = parent
@@ -105,7 +106,7 @@ class Seats:
         """Hold the capacity for a task that would be next but does not fit?"""
         if self.reserved is not None or not self.admission.short_of_weight(entry.shape):
             return False
-        if entry.parent is not None:
+        if entry.carrier is not None:
             return False  # it gets its parent's seat when a sibling leaves it
         if now - entry.aged_at <= min(RESERVE_AFTER, 2.0 * entry.task.seconds):
             return False

@@ -152,6 +152,11 @@ class Entry:
         return self.task.id
 
     @property
+    def carrier(self) -> Entry | None:
+        """The task whose seat it may share: the nearest one around it that has an instance."""
+        return next((one for one in self.ancestors if not one.task.hold), None)
+
+    @property
     def running(self) -> bool:
         """Whether an instance of it may be alive."""
         return self.phase is Phase.RUNNING
@@ -196,6 +201,17 @@ def top(one: Entry, other: Entry) -> Entry:
         if outer is other or outer in other.ancestors:
             break
         found = outer
+    return found
+
+
+def stale_reader(entry: Entry, changer: Entry) -> Entry | None:
+    """Whose reads nobody has seen, outermost: of `entry` and the tasks around it that are not around `changer`. None: there is none."""
+    found = None
+    for one in (entry, *entry.ancestors):
+        if one is changer or one in changer.ancestors:
+            break
+        if not one.task.hold:
+            found = one
     return found
 
 

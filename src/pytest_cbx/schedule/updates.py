@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pytest_cbx.plan.index import ClaimIndex
 from pytest_cbx.plan.model import Claim, Domain, Mode
-from pytest_cbx.schedule.tasks import Entry, family, top
+from pytest_cbx.schedule.tasks import Entry, family, stale_reader
 
 _NOTES_MAX = 512
 """So many notes are kept before those that matter to nobody are thrown away."""
@@ -86,8 +86,8 @@ class Updates:
             for change, _ in self._index.overlapping(claim):
                 if change.serial <= root.serial or change.certain < certain or family(entry, change.entry):
                     continue
-                reader = top(entry, change.entry)
-                if change.serial > reader.serial:
+                reader = stale_reader(entry, change.entry)
+                if reader is not None and change.serial > reader.serial:
                     yield Stale(reader=reader, changer=change.entry, claim=claim)
 
     def _forget(self) -> None:

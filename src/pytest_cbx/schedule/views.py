@@ -137,7 +137,7 @@ def usage(admission: Admission, running: Collection[Entry], live: Collection[Ent
 
 def check(live: Iterable[Entry], running: Collection[Entry], admission: Admission) -> None:
     """Count the seats anew and compare; slots must differ, and whoever shares a seat must be tied to its owner."""
-    owners = [entry for entry in running if entry.rides_on is None]
+    owners = [entry for entry in running if entry.rides_on is None and not entry.task.hold]
     seats = [entry.seat for entry in owners if entry.seat is not None]
     if len(seats) != len(owners) or len({seat.slot for seat in seats}) != len(seats):
         raise InternalError("two seats have one slot, or a running task has no seat")

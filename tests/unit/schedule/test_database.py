@@ -145,7 +145,7 @@ def let_nested_ones_start_stale(patch: pytest.MonkeyPatch) -> None:
 
 
 def restart_the_nested_one_only(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(updates, "top", lambda one, other: one)
+    patch.setattr(updates, "stale_reader", lambda one, other: one)
 
 
 def break_no_circles(patch: pytest.MonkeyPatch) -> None:
