@@ -12,7 +12,8 @@ Clone = Callable[[int, int], bool]
 """Shares the extents of a source descriptor with a target descriptor; False where that is not possible."""
 _SMALL = 1 << 16
 _CHUNK = 1 << 20
-_LARGE = 1 << 30
+_LARGE = 1 << 26
+"""Bytes that are copied without a look whether to go on."""
 _NOT_HERE = frozenset((errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF, errno.EPERM))
 
 
@@ -21,11 +22,13 @@ def no_clone(source: int, target: int) -> bool:
     return False
 
 
-def copy(disk: Disk, source: int, target: int, clone: Clone = no_clone) -> None:
+def copy(
+    disk: Disk, source: int, target: int, clone: Clone = no_clone, go_on: Callable[[], bool] = lambda: True
+) -> None:
     """Copy what `source` holds into `target`, which is empty; both are descriptors of regular files.
 
     Raises:
-        OSError: a part could not be read or written.
+        OSError: a part could not be read or written, or `go_on` said no.
     """
     info = disk.fstat(source)
     if info.st_size <= _SMALL and info.st_blocks * 512 >= info.st_size:
@@ -37,7 +40,7 @@ def copy(disk: Disk, source: int, target: int, clone: Clone = no_clone) -> None:
     for start, end in _extents(disk, source, info.st_size):
         disk.lseek(source, start, os.SEEK_SET)
         disk.lseek(target, start, os.SEEK_SET)
-        _copy_extent(disk, source, target, end - start)
+        _copy_extent(disk, source, target, end - start, go_on)
     disk.ftruncate(target, disk.fstat(source).st_size)
 
 
@@ -61,9 +64,11 @@ def _extents(disk: Disk, source: int, size: int) -> Iterator[tuple[int, int]]:
         yield start, end
 
 
-def _copy_extent(disk: Disk, source: int, target: int, size: int) -> None:
+def _copy_extent(disk: Disk, source: int, target: int, size: int, go_on: Callable[[], bool]) -> None:
     fast = disk.copy_file_range
     while size > 0:
+        if not go_on():
+            raise OSError(errno.ECANCELED, os.strerror(errno.ECANCELED))
         if fast is not None:
             try:
                 done = fast(source, target, min(size, _LARGE))

@@ -214,13 +214,17 @@ class Intents:
             self._shared.settling.expect(_split(source)[0], _split(target)[0])
         moved = self._look(source) or coming
         there = self._look(target)
+        if moved is None and self._state(*_split(source)) in (_FRESH, _NAMED):
+            self._take_over(target, there)  # what another thread is about to make goes there, if it comes in time
         if (
             moved is None
             or (there is not None and _identity(there) == _identity(moved))
             or (exchange and there is None)
         ):
             return  # fails, or changes nothing
-        if self._settle_pending(target, keep=True) and coming is None:
+        taken_away = there is not None and self._state(*_split(target)) == _GONE and not exchange
+        if (self._settle_pending(target, keep=True) and coming is None) or taken_away:
+            # What comes to the target may lose that name at once, to a call that was let go before.
             self._append(self._vanishing(source, moved))
         self._settle_pending(source, keep=True)
         parts: list[bytes] = []
@@ -246,6 +250,14 @@ class Intents:
             live._pending[target] = (source, _identity(moved))
             if exchange:
                 live._pending[source] = (target, other)
+
+    def _take_over(self, target: bytes, there: os.stat_result | None) -> None:
+        """Something of this transaction's own is about to take the name."""
+        if there is not None:
+            self._append(self._vanishing(target, there))
+            self._learn(*_split(target), _GONE)
+        else:
+            self.create(target)
 
     def metadata(self, path: bytes) -> None:
         """Mode, owner, times or extended attributes are about to change.

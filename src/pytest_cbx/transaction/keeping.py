@@ -30,7 +30,7 @@ _MAKE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 class Preparation:
     """A copy that is to be made before a file is written in place."""
 
-    __slots__ = ("_clone", "_disk", "_kept", "cost", "meta", "number", "path", "power")
+    __slots__ = ("_clone", "_disk", "_given_up", "_kept", "cost", "meta", "number", "path", "power")
 
     def __init__(self, path: bytes, meta: Meta, cost: int, keeper: Keeper) -> None:
         """For `Keeper.prepare`."""
@@ -43,6 +43,14 @@ class Preparation:
         self._kept = keeper.journal.kept_path(self.number)
         self._disk = keeper.disk
         self._clone = keeper.clone
+        self._given_up = False
+
+    def give_up(self) -> None:
+        """Have a copy that is being made end soon, with an error."""
+        self._given_up = True
+
+    def _go_on(self) -> bool:
+        return not self._given_up
 
     def copy(self) -> None:
         """Copy the content, in any thread.
@@ -56,7 +64,7 @@ class Preparation:
             try:
                 target = disk.open(self._kept, _MAKE, 0o600)
                 try:
-                    copy(disk, source, target, self._clone)
+                    copy(disk, source, target, self._clone, go_on=self._go_on)
                     if self.power:
                         disk.fsync(target)
                 finally:

@@ -19,9 +19,7 @@ from pytest_cbx.transaction.journal import Journal
 from pytest_cbx.transaction.meta import Meta
 from pytest_cbx.transaction.model import Report
 from pytest_cbx.transaction.records import ABSENCES, UNDOABLE, Kept, Kind, Mark, Record
-
-Identity = tuple[int, int]
-_NONE: Identity = (0, 0)
+from pytest_cbx.transaction.replacements import NONE, Identity, Replacements
 
 
 def scopes_below(found: Iterable[Record], scope: int) -> frozenset[int]:
@@ -52,8 +50,9 @@ class Undo:
         self._foreign = foreign
         self._restored = 0
         self._left: dict[bytes, None] = {}
-        self._instead: dict[Identity, Identity] = {}
-        """Inodes that had to be made anew: old → new."""
+        self._replacements = Replacements(found)
+        self._fresh = (NONE, NONE)
+        """What the step that runs has replaced, for its mark."""
         self._dirty: dict[bytes, None] = {}
         """With `power`: what is to be flushed."""
         self._marks: list[bytes] = []
@@ -64,7 +63,6 @@ class Undo:
         put_off: dict[int, None] = {}
         for record in found:
             if record.mark is not None:
-                self._learn(record.mark)
                 undone.add(record.mark.index)
                 put_off.pop(record.mark.index, None)
                 if record.mark.put_off:
@@ -114,6 +112,8 @@ class Undo:
                 elif record.kind is Kind.RENAME and not self._is_foreign(record):
                     self._barrier()
                     self._retry(steps, record)
+                elif self._put_off and record.kind in (Kind.LINKED, Kind.DIRECTORY):
+                    self._retry(steps, record)
             for record in self._put_off:
                 self._last_resort(record)
                 self._mark(record)
@@ -129,10 +129,8 @@ class Undo:
     # --- bookkeeping ---------------------------------------------------------------------------------------
 
     def _mark(self, record: Record, *, put_off: bool = False) -> None:
-        old, new = _NONE, _NONE
-        if record.meta is not None and record.meta.identity in self._instead:
-            old, new = record.meta.identity, self._instead[record.meta.identity]
-        mark = records.mark(Mark(record.index, int(put_off), old, new))
+        mark = records.mark(Mark(record.index, int(put_off), *self._fresh))
+        self._fresh = (NONE, NONE)
         if self._journal.power:
             # It must not survive a power cut that what it speaks of does not survive: be that restored, or found to be right.
             self._marks.append(mark)
@@ -144,13 +142,9 @@ class Undo:
         if not put_off:
             self._restored += 1
 
-    def _learn(self, mark: Mark) -> None:
-        if mark.new != _NONE:
-            self._instead[mark.old] = mark.new
-
-    def _retry(self, steps: Mapping[Kind, Callable[[Record], bool]], rename: Record) -> None:
-        """Try again what the rename, now undone, may have carried away. Nothing else: what older records will restore is not there yet."""
-        sources = (rename.path, rename.target) if rename.exchange else (rename.path,)
+    def _retry(self, steps: Mapping[Kind, Callable[[Record], bool]], undone: Record) -> None:
+        """Try again what the call, now undone, may have taken away. Nothing else: what older records will restore is not there yet."""
+        sources = (undone.path, undone.target) if undone.exchange else (undone.path,)
         waiting, self._put_off = self._put_off, []
         for record in waiting:
             if any(_holds(source, record.path) for source in sources) and steps[record.kind](record):
@@ -216,17 +210,15 @@ class Undo:
         self._folders.add(path)
         return True
 
-    def _current(self, identity: Identity) -> Identity:
-        return self._instead.get(identity, identity)
-
-    def _is(self, info: os.stat_result | None, identity: Identity) -> bool:
-        return info is not None and (info.st_dev, info.st_ino) == self._current(identity)
+    def _is(self, info: os.stat_result | None, identity: Identity, index: int) -> bool:
+        """Whether this is what the record of this index calls so."""
+        return info is not None and (info.st_dev, info.st_ino) == self._replacements.current(identity, index)
 
     def _moves_back(self, path: bytes, info: os.stat_result, index: int) -> bool:
         """Whether an older rename put this inode here: it goes back by that."""
         for record in self._renames.get(path, ()):
             identity = record.identity if record.target == path else record.other
-            if record.index < index and self._is(info, identity):
+            if record.index < index and self._is(info, identity, record.index):
                 return True
         return False
 
@@ -261,7 +253,7 @@ class Undo:
     def _content_step(self, record: Record) -> bool:
         meta = _meta(record)
         info = self._look(record.path)
-        if info is None or not self._is(info, meta.identity) or not stat.S_ISREG(info.st_mode):
+        if info is None or not self._is(info, meta.identity, record.index) or not stat.S_ISREG(info.st_mode):
             return False
         # A power cut may lose the time of a change, and not the change.
         if self._journal.power or not meta.is_untouched(info):
@@ -307,7 +299,7 @@ class Undo:
         if record.how is not Kept.LINK and info is not None and stat.S_IFMT(info.st_mode) == meta.kind:
             # Without a link that holds it, the number of an inode may be that of a new file by now.
             self._fill_anew(record, meta, info)
-        elif record.how is not Kept.LINK or not self._is(info, meta.identity):
+        elif record.how is not Kept.LINK or not self._is(info, meta.identity, record.index):
             if info is None:
                 if not self._has_parent(path):
                     return False
@@ -326,7 +318,7 @@ class Undo:
         ):
             self._clear(record.path, info)
             self._bring_back(record, meta)
-        self._replaced(record.path, meta)
+        self._replaced(record, meta)
 
     def _bring_back(self, record: Record, meta: Meta) -> None:
         """Give a kept inode its name again; what was kept stays, so that this can be done again after a power cut."""
@@ -341,7 +333,7 @@ class Undo:
             disk.symlink(record.target, path)
         else:
             disk.mknod(path, meta.mode, meta.rdev)
-        self._replaced(path, meta)
+        self._replaced(record, meta)
 
     def _make_copy(self, record: Record) -> None:
         target = self._disk.open(record.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -351,9 +343,9 @@ class Undo:
             self._disk.close(target)
         self._touch(record.path)
 
-    def _replaced(self, path: bytes, meta: Meta) -> None:
-        info = self._disk.lstat(path)
-        self._instead[meta.identity] = (info.st_dev, info.st_ino)
+    def _replaced(self, record: Record, meta: Meta) -> None:
+        info = self._disk.lstat(record.path)
+        self._fresh = self._replacements.note(meta.identity, record.index, (info.st_dev, info.st_ino))
 
     def _directory_step(self, record: Record) -> bool:
         meta, path = _meta(record), record.path
@@ -366,9 +358,9 @@ class Undo:
                 return False
             self._disk.mkdir(path, 0o700)
             self._touch_entry(path)
-        if not self._is(info, meta.identity):
+        if not self._is(info, meta.identity, record.index):
             # The same one cannot be had again. A directory that is there already is one that a killed roll back, or the command, made.
-            self._replaced(path, meta)
+            self._replaced(record, meta)
         self._finish(path, meta)
         return True
 
@@ -377,14 +369,14 @@ class Undo:
         if record.exchange:
             self._exchange_back(record)
             return True
-        if self._is(self._look(target), record.identity):
+        if self._is(self._look(target), record.identity, record.index):
             there = self._look(source)
             if there is None:
                 self._folders.clear()
                 self._disk.rename(target, source)
                 self._touch_entry(source)
                 self._touch_entry(target)
-            elif not self._is(there, record.identity):
+            elif not self._is(there, record.identity, record.index):
                 self._left[source] = None
         return True
 
@@ -394,7 +386,10 @@ class Undo:
         aside = b"%s/x%d" % (self._journal.folder, record.index)
         self._folders.clear()
         if not os.path.lexists(aside):
-            if not (self._is(self._look(target), record.identity) and self._is(self._look(source), record.other)):
+            if not (
+                self._is(self._look(target), record.identity, record.index)
+                and self._is(self._look(source), record.other, record.index)
+            ):
                 return
             self._disk.rename(source, aside)
         if self._look(source) is None:
@@ -406,13 +401,13 @@ class Undo:
 
     def _meta_step(self, record: Record) -> bool:
         meta = _meta(record)
-        if not self._is(self._look(record.path), meta.identity):
+        if not self._is(self._look(record.path), meta.identity, record.index):
             return False
         self._finish(record.path, meta)
         return True
 
     def _times_step(self, record: Record) -> bool:
-        if not self._is(self._look(record.path), record.identity):
+        if not self._is(self._look(record.path), record.identity, record.index):
             return False
         metas.restore_times(self._disk, record.path, *record.times)
         self._touch(record.path)
@@ -433,7 +428,7 @@ class Undo:
         meta, parent = _meta(record), _parent(record.path)
         folder = self._disk.lstat(parent)
         self._make_copy(record)
-        self._replaced(record.path, meta)
+        self._replaced(record, meta)
         self._finish(record.path, meta)
         metas.restore_times(self._disk, parent, folder.st_atime_ns, folder.st_mtime_ns)
         self._touch(parent)
