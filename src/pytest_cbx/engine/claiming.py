@@ -25,15 +25,27 @@ def changing(trap: Trap, path: bytes, workspace: bytes) -> Claim:
     return Claim(domain=Domain.FILE, mode=mode, target=shown(path, workspace), scope=scope, ignored=fresh)
 
 
-def reading(path: bytes, deed: Deed, workspace: bytes) -> Claim:
-    """The claim to read a path, or to list a directory: then nobody may add to it or take from it."""
-    target = shown(path, workspace)
-    if deed is not Deed.LIST:
-        return Claim(domain=Domain.FILE, mode=Mode.READ, target=target)
+def reading(path: bytes, deed: Deed, workspace: bytes) -> tuple[Claim, ...]:
+    """The claims to read a path, or to list a directory: then nobody may add to it or take from it."""
+    return looking(path + b"/" if deed is Deed.LIST else path, workspace)
+
+
+def looking(path: bytes, workspace: bytes) -> tuple[Claim, ...]:
+    """The same; a slash at the end says that a directory is listed."""
+    target = shown(path.rstrip(b"/") or b"/", workspace)
+    one = Claim(domain=Domain.FILE, mode=Mode.READ, target=target)
+    if not path.endswith(b"/"):
+        return (one,)
     if _WILD.intersection(target):
-        return Claim(domain=Domain.FILE, mode=Mode.READ, target=target, scope=Scope.TREE)
+        return (Claim(domain=Domain.FILE, mode=Mode.READ, target=target, scope=Scope.TREE),)
     pattern = "*" if target == "." else f"{target}/*"
-    return Claim(domain=Domain.FILE, mode=Mode.READ, target=pattern, scope=Scope.GLOB)
+    return one, Claim(domain=Domain.FILE, mode=Mode.READ, target=pattern, scope=Scope.GLOB)
+
+
+def same_file(inode: bytes, *, changes: bool) -> Claim:
+    """The claim for a file with several names, whichever of them is used."""
+    mode = Mode.WRITE if changes else Mode.READ
+    return Claim(domain=Domain.LOCK, mode=mode, target=f"file {inode.decode()} with several names")
 
 
 def changed(paths: Iterable[bytes], workspace: bytes) -> tuple[Claim, ...]:

@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from pytest_cbx.engine.claiming import changing, reading
+from pytest_cbx.engine.claiming import changing, looking, reading, same_file
 from pytest_cbx.engine.watched import Watched
 from pytest_cbx.errors import JournalError, PreimageLimit
 from pytest_cbx.execute import processes
@@ -40,6 +40,8 @@ LOOK_EVERY = 0.25
 """Seconds between two looks whether suspended callers still live: nothing tells when one is killed."""
 _CHANGING = frozenset({Deed.WRITE, Deed.CREATE, Deed.REMOVE, Deed.RENAME, Deed.EXCHANGE, Deed.METADATA})
 _READING = frozenset({Deed.READ, Deed.LIST})
+_LOOKED = b"\0looked:"
+"""Before what a call only looks at, among the paths that it waits for."""
 _MODES = {
     Deed.WRITE: "write",
     Deed.METADATA: "write",
@@ -235,7 +237,7 @@ class Guard:
     def _answer(self, watched: Watched, notification: Notification) -> None:
         """Answer a call, or put it aside. After a wait it comes here again: what its paths lead to may have changed."""
         trap = watched.decoder.decode(watched.listener, notification)
-        if trap is None:
+        if trap is None or ((trap.looked or trap.inodes) and not self._look(watched, trap)):
             return
         deed = trap.deed
         if deed in _CHANGING:
@@ -246,6 +248,24 @@ class Guard:
             self._read(watched, trap)
         else:
             self._other(watched, trap)
+
+    def _look(self, watched: Watched, trap: Trap) -> bool:
+        """Get the claims for what decides how a call ends, beside its path. False: the caller waits until `granted`."""
+        reads, writes = watched.reads, watched.writes
+        if reads is None:
+            return True
+        missing = [path for path in trap.looked if path not in reads and path not in writes]
+        claims = [claim for path in missing for claim in looking(path, self._workspace)]
+        for path in missing:
+            watched.note_beyond(path.rstrip(b"/"), "read")
+        changes = trap.deed in _CHANGING
+        for inode in trap.inodes:
+            key = b"\0inode:%s:%d" % (inode, changes)
+            if key not in reads:
+                missing.append(key)
+                claims.append(same_file(inode, changes=changes))
+        keys = tuple(_LOOKED + key for key in missing)
+        return not missing or self._claim(watched, trap, keys, tuple(claims))
 
     @staticmethod
     def _harmless(listener: Listener, trap: Trap) -> None:
@@ -270,7 +290,8 @@ class Guard:
         writes = watched.writes
         # A link's other path is the file that gets one more name.
         missing: tuple[bytes, ...] = () if path in writes else (path,)
-        if trap.other and trap.deed is not Deed.CREATE and trap.other not in writes:
+        names = trap.deed is Deed.CREATE and watched.reads is None
+        if trap.other and not names and trap.other not in writes:
             missing += (trap.other,)
         if missing:
             for one in missing:
@@ -283,7 +304,7 @@ class Guard:
         reads = watched.reads
         if reads is not None and not trap.outside:
             key = trap.path + b"/" if trap.deed is Deed.LIST else trap.path
-            if key not in reads and trap.path not in watched.writes:
+            if key not in reads and key not in watched.writes:
                 watched.note_beyond(trap.path, "read")
                 if not self._acquire(watched, trap, (trap.path,)):
                     return
@@ -292,7 +313,7 @@ class Guard:
     def _acquire(self, watched: Watched, trap: Trap, paths: tuple[bytes, ...]) -> bool:
         """Get the claims for these paths. False: the caller waits until `granted`."""
         if trap.deed in _READING:
-            claims = tuple(reading(path, trap.deed, self._workspace) for path in paths)
+            claims = tuple(claim for path in paths for claim in reading(path, trap.deed, self._workspace))
         else:
             claims = tuple(changing(trap, path, self._workspace) for path in paths)
         return self._claim(watched, trap, paths, claims)
@@ -311,8 +332,12 @@ class Guard:
     @staticmethod
     def _cover(watched: Watched, trap: Trap, paths: tuple[bytes, ...]) -> None:
         for path in paths:
-            if trap.deed in _READING and watched.reads is not None:
-                watched.reads.grant(path + b"/" if trap.deed is Deed.LIST else path)
+            if watched.reads is not None and path.startswith(_LOOKED):
+                watched.reads.grant(path[len(_LOOKED) :])
+            elif watched.reads is not None and trap.deed in _READING:
+                watched.reads.grant(path)
+                if trap.deed is Deed.LIST:
+                    watched.reads.grant(path + b"/")
             elif trap.tree:
                 watched.writes.grant_tree(path)
             else:

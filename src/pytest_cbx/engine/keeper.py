@@ -91,7 +91,7 @@ class Keeper:
         self._temporary = TemporaryFolders(token)
         self._ignored = Ignored(Path(os.fsdecode(workspace)))
         self._attempts: dict[TaskId, _Attempt] = {}
-        self._decoders: dict[tuple[bytes, ...], Decoder] = {}
+        self._decoders: dict[tuple[tuple[bytes, ...], bool], Decoder] = {}
         self.guard: Guard | None = None
 
     # --- before ------------------------------------------------------------------------------------------
@@ -137,7 +137,7 @@ class Keeper:
             task=command.id,
             label=spec.name,
             listener=listener,
-            decoder=self._decoder(roots),
+            decoder=self._decoder(roots, reads=spec.isolation == "serializable"),
             roots=roots,
             writes=Coverage(command.claims, self._workspace),
             reads=Coverage(command.claims, self._workspace, writing=False)
@@ -337,7 +337,7 @@ class Keeper:
         if self.guard is None:
             self.guard = Guard(
                 self._arbiter,
-                self._decoder(self._roots),
+                self._decoder(self._roots, reads=False),
                 workspace=self._workspace,
                 home=self._home_inside,
                 safe_folder=self._temporary.safe,
@@ -345,12 +345,12 @@ class Keeper:
             )
         return self.guard
 
-    def _decoder(self, roots: tuple[bytes, ...]) -> Decoder:
-        found = self._decoders.get(roots)
+    def _decoder(self, roots: tuple[bytes, ...], *, reads: bool) -> Decoder:
+        found = self._decoders.get((roots, reads))
         if found is None:
             if len(self._decoders) >= _DECODERS_MAX:
                 self._decoders.clear()
-            found = self._decoders[roots] = Decoder(roots, reads=True)
+            found = self._decoders[roots, reads] = Decoder(roots, reads)
         return found
 
     def _home_inside(self) -> bytes:

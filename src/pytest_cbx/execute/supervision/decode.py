@@ -18,8 +18,9 @@ from pytest_cbx.execute.kernel.memory import read_bytes, read_string
 from pytest_cbx.execute.kernel.seccomp import Listener, Notification
 from pytest_cbx.execute.kernel.syscalls import table
 from pytest_cbx.execute.supervision.deeds import Deed, Trap
+from pytest_cbx.execute.supervision.looks import Looks
 from pytest_cbx.execute.supervision.other_calls import OTHER_CALLS
-from pytest_cbx.execute.supervision.resolve import HERE, Fails, Found, Nameless, Unreachable, entry, open_thing, thing
+from pytest_cbx.execute.supervision.resolve import HERE, Fails, Found, Nameless, Unreachable
 
 _O_PATH = getattr(os, "O_PATH", 0)
 _O_TMPFILE = getattr(os, "O_TMPFILE", 0)
@@ -44,6 +45,7 @@ class Decoder:
         self._architecture = calls.architecture
         self._names = calls.names
         self._reads = reads
+        self._looks = Looks(self._is_inside, self._is_root)
         self._roots = frozenset(workspace_roots)
         self._inside = tuple(root.rstrip(b"/") + b"/" for root in workspace_roots)
         known = {**self._file_calls(), **(self._looking_calls() if reads else {})}
@@ -57,6 +59,7 @@ class Decoder:
     def decode(self, listener: Listener, notification: Notification) -> Trap | None:
         """What a call would do; None when its caller is gone."""
         n = notification
+        self._looks.clear()
         call = self._calls.get(n.number) if n.arch == self._architecture else None
         try:
             trap = call(n) if call is not None else self._unknown(n)
@@ -74,6 +77,8 @@ class Decoder:
             deed = Deed.NONE if bad else Deed.UNREADABLE
             trap = Trap(n.id, n.pid, self._names[n.number], deed, error=error.errno or 0 if bad else 0)
         trap.notification = n
+        if self._reads:
+            self._looks.tell(trap)
         return trap
 
     def _unknown(self, n: Notification) -> Trap:
@@ -148,8 +153,12 @@ class Decoder:
             "llistxattr": lambda n: self._read(n, HERE, n.args[0], _NO_FOLLOW),
             "listxattrat": lambda n: self._read(n, n.args[0], n.args[1], n.args[2]),
             "file_getattr": lambda n: self._read(n, n.args[0], n.args[1], n.args[4]),
-            "execve": lambda n: self._read(n, HERE, n.args[0], 0),
-            "execveat": lambda n: self._read(n, n.args[0], n.args[1], n.args[4]),
+            "execve": lambda n: self._execute(n, HERE, n.args[0], 0),
+            "execveat": lambda n: self._execute(n, n.args[0], n.args[1], n.args[4]),
+            "chdir": lambda n: self._read(n, HERE, n.args[0], 0),
+            "statfs": lambda n: self._read(n, HERE, n.args[0], 0),
+            "inotify_add_watch": lambda n: self._read(n, HERE, n.args[1], 0),
+            "name_to_handle_at": lambda n: self._read(n, n.args[0], n.args[1], n.args[4] ^ _FOLLOW),
         }
 
     # --- one path ------------------------------------------------------------------------------------------
@@ -167,7 +176,7 @@ class Decoder:
         if _O_TMPFILE and flags & _O_TMPFILE == _O_TMPFILE:
             return Trap(n.id, n.pid, self._names[n.number], Deed.NONE)  # no name yet; `linkat` may give it one
         new = flags & _NEW == _NEW
-        path, info, slash = thing(n.pid, descriptor, text, not new and not flags & os.O_NOFOLLOW)
+        path, info, slash = self._looks.thing(n.pid, descriptor, text, not new and not flags & os.O_NOFOLLOW)
         if info is None:
             if not flags & os.O_CREAT:
                 raise Fails(errno.ENOENT)
@@ -188,7 +197,7 @@ class Decoder:
         return self._trap(n, Deed.NONE, path)
 
     def _truncate(self, n: Notification) -> Trap:
-        path, info, _ = thing(n.pid, HERE, read_string(n.pid, n.args[0]))
+        path, info, _ = self._looks.thing(n.pid, HERE, read_string(n.pid, n.args[0]))
         if info is None:
             raise Fails(errno.ENOENT)
         return self._trap(n, Deed.WRITE if stat.S_ISREG(info.st_mode) else Deed.NONE, path)
@@ -196,7 +205,7 @@ class Decoder:
     def _make(
         self, n: Notification, descriptor: int, address: int, *, directory: bool = False, link: bool = False
     ) -> Trap:
-        path, info, slash = entry(n.pid, descriptor, read_string(n.pid, address))
+        path, info, slash = self._looks.entry(n.pid, descriptor, read_string(n.pid, address))
         if info is not None:
             raise Fails(errno.EEXIST)
         if slash and not directory:
@@ -204,7 +213,7 @@ class Decoder:
         return self._trap(n, Deed.CREATE, path, structural=link)
 
     def _unlink(self, n: Notification, descriptor: int, address: int) -> Trap:
-        path, info, slash = entry(n.pid, descriptor, read_string(n.pid, address))
+        path, info, slash = self._looks.entry(n.pid, descriptor, read_string(n.pid, address))
         if info is None:
             raise Fails(errno.ENOENT)
         if stat.S_ISDIR(info.st_mode):
@@ -215,11 +224,12 @@ class Decoder:
 
     def _rmdir(self, n: Notification, descriptor: int, address: int) -> Trap:
         # Not structural: a call on its way through an empty directory that goes away finds nothing.
-        path, info, _ = entry(n.pid, descriptor, read_string(n.pid, address))
+        path, info, _ = self._looks.entry(n.pid, descriptor, read_string(n.pid, address))
         if info is None:
             raise Fails(errno.ENOENT)
         if not stat.S_ISDIR(info.st_mode):
             raise Fails(errno.ENOTDIR)
+        self._looks.listed(path)
         if not _is_empty(path):
             raise Fails(errno.ENOTEMPTY)
         return self._trap(n, Deed.REMOVE, path)
@@ -227,9 +237,9 @@ class Decoder:
     def _metadata(self, n: Notification, descriptor: int, address: int, flags: int) -> Trap:
         text = read_string(n.pid, address)
         path, info, _ = (
-            open_thing(n.pid, descriptor)
+            self._looks.open_thing(n.pid, descriptor)
             if not text and flags & _EMPTY_PATH
-            else thing(n.pid, descriptor, text, not flags & _NO_FOLLOW)
+            else self._looks.thing(n.pid, descriptor, text, not flags & _NO_FOLLOW)
         )
         if info is None:
             raise Fails(errno.ENOENT)
@@ -238,7 +248,7 @@ class Decoder:
     def _metadata_of_open(self, n: Notification, descriptor: int) -> Trap:
         if descriptor & 0xFFFFFFFF == HERE:
             raise Fails(errno.EBADF)
-        return self._trap(n, Deed.METADATA, open_thing(n.pid, descriptor)[0])
+        return self._trap(n, Deed.METADATA, self._looks.open_thing(n.pid, descriptor)[0])
 
     def _times(self, n: Notification, flags: int) -> Trap:
         if n.args[1]:
@@ -256,13 +266,13 @@ class Decoder:
     def _link(  # noqa: PLR0917 - the arguments of linkat(2) in their order
         self, n: Notification, source_at: int, source: int, target_at: int, target: int, flags: int
     ) -> Trap:
-        path, info, slash = entry(n.pid, target_at, read_string(n.pid, target))
+        path, info, slash = self._looks.entry(n.pid, target_at, read_string(n.pid, target))
         text, mode = read_string(n.pid, source), 0
         try:
             old, found, _ = (
-                open_thing(n.pid, source_at)
+                self._looks.open_thing(n.pid, source_at)
                 if not text and flags & _EMPTY_PATH
-                else thing(n.pid, source_at, text, bool(flags & _FOLLOW))
+                else self._looks.thing(n.pid, source_at, text, bool(flags & _FOLLOW))
             )
         except Nameless:
             old = b""  # made by O_TMPFILE: this is its first name
@@ -285,8 +295,8 @@ class Decoder:
     def _rename(  # noqa: PLR0917 - the arguments of renameat2(2) in their order
         self, n: Notification, source_at: int, source: int, target_at: int, target: int, flags: int
     ) -> Trap:
-        path, info, slash = entry(n.pid, source_at, read_string(n.pid, source))
-        other, there, other_slash = entry(n.pid, target_at, read_string(n.pid, target))
+        path, info, slash = self._looks.entry(n.pid, source_at, read_string(n.pid, source))
+        other, there, other_slash = self._looks.entry(n.pid, target_at, read_string(n.pid, target))
         if flags & _WHITEOUT:
             raise Fails(errno.EINVAL)  # as a file system without it answers; a rolling back could not undo it
         if info is None or (there is None and flags & _EXCHANGE):
@@ -307,6 +317,7 @@ class Decoder:
             if stat.S_ISDIR(moved) != stat.S_ISDIR(replaced):
                 raise Fails(errno.ENOTDIR if stat.S_ISDIR(moved) else errno.EISDIR)
             if stat.S_ISDIR(replaced) and not _is_empty(other):
+                self._looks.listed(other)
                 raise Fails(errno.ENOTEMPTY)
         tree = stat.S_ISDIR(moved) or stat.S_ISDIR(replaced)
         structural = tree or stat.S_ISLNK(moved) or stat.S_ISLNK(replaced)
@@ -327,6 +338,9 @@ class Decoder:
     def _is_inside(self, path: bytes) -> bool:
         return path.startswith(self._inside) or path in self._roots
 
+    def _is_root(self, path: bytes) -> bool:
+        return path in self._roots
+
     # --- looking -------------------------------------------------------------------------------------------
 
     def _open_to_read(self, n: Notification, descriptor: int, text: bytes, flags: int) -> Trap:
@@ -334,15 +348,20 @@ class Decoder:
             return Trap(n.id, n.pid, self._names[n.number], Deed.NONE)
         follow = not flags & os.O_NOFOLLOW
         of_directory = Deed.READ if flags & _O_PATH else Deed.LIST
-        return self._looked_at(n, lambda: thing(n.pid, descriptor, text, follow), of_directory)
+        return self._looked_at(n, lambda: self._looks.thing(n.pid, descriptor, text, follow), of_directory)
 
     def _read(self, n: Notification, descriptor: int, address: int, flags: int) -> Trap:
         text = read_string(n.pid, address) if address else b""
         if not text:
             if not flags & _EMPTY_PATH:
                 raise Fails(0)
-            return self._looked_at(n, lambda: open_thing(n.pid, descriptor))
-        return self._looked_at(n, lambda: thing(n.pid, descriptor, text, not flags & _NO_FOLLOW))
+            return self._looked_at(n, lambda: self._looks.open_thing(n.pid, descriptor))
+        return self._looked_at(n, lambda: self._looks.thing(n.pid, descriptor, text, not flags & _NO_FOLLOW))
+
+    def _execute(self, n: Notification, descriptor: int, address: int, flags: int) -> Trap:
+        trap = self._read(n, descriptor, address, flags)
+        self._looks.interpreters(n.pid, trap.path)
+        return trap
 
     def _looked_at(self, n: Notification, find: Callable[[], Found], of_directory: Deed = Deed.READ) -> Trap:
         """What is missing is read, too: it must not appear meanwhile. The kernel tells the caller itself."""
@@ -362,7 +381,7 @@ class Decoder:
         address = read_bytes(n.pid, n.args[1], min(size, 128)) if 2 <= size <= 128 else b""
         family = int.from_bytes(address[:2], "little")
         if family == _AF_UNIX and address[2:3] not in (b"", b"\0"):
-            path, info, slash = entry(n.pid, HERE, address[2:].partition(b"\0")[0])
+            path, info, slash = self._looks.entry(n.pid, HERE, address[2:].partition(b"\0")[0])
             if info is not None or slash:
                 raise Fails(errno.EADDRINUSE if info is not None else errno.ENOENT)
             return self._trap(n, Deed.CREATE, path)

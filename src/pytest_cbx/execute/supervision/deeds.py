@@ -47,6 +47,8 @@ class Trap:
         "deed",
         "error",
         "id",
+        "inodes",
+        "looked",
         "notification",
         "number",
         "other",
@@ -100,6 +102,11 @@ class Trap:
         """Of a signal: a process (> 0), a group (< -1, negated), or -1 for everybody."""
         self.notification = notification
         """What it was decoded from."""
+        self.looked: tuple[bytes, ...] = ()
+        """Only where reads are trapped: what else than `path` decides how it ends (links on the way, what is there where
+        it fails); with a slash at the end: what lies in that directory."""
+        self.inodes: tuple[bytes, ...] = ()
+        """Only where reads are trapped: the identities of files with several names that it reads or changes."""
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in ("call", "deed", "path", "other", "error"))

@@ -4,6 +4,8 @@ The directory part is resolved by the kernel itself (`O_PATH`, then its name in 
 links, dots or double slashes are on the way is the path walked here, name by name: `/proc/self` and what leads through it
 means another process to the caller than to us, so the kernel's answer to us would be wrong.
 
+A `trail` takes the names on the way whose being or kind decided where it led: links, and what ended it.
+
 Sources: path_resolution(7), symlink(7), proc(5) on `cwd`, `fd` and `self`.
 """
 
@@ -44,7 +46,7 @@ class Unreachable(Exception):
     """The path is longer than a path may be, so we could not name it either."""
 
 
-def entry(pid: int, descriptor: int, text: bytes) -> Found:
+def entry(pid: int, descriptor: int, text: bytes, trail: list[bytes] | None = None) -> Found:
     """The name that a call makes, moves or removes: a link at the end is not followed.
 
     Raises:
@@ -63,18 +65,20 @@ def entry(pid: int, descriptor: int, text: bytes) -> Found:
     if name in _SPECIAL:
         raise Fails(0)
     try:
-        path, info, _ = _walk(pid, descriptor, head + slash or b".", follow=True)
+        path, info, _ = _walk(pid, descriptor, head + slash or b".", follow=True, trail=trail)
     except Nameless:
         raise Fails(errno.ENOENT) from None  # a directory that is deleted has no names
     if info is None:
         raise Fails(errno.ENOENT, path)
     if not stat.S_ISDIR(info.st_mode):
+        if trail is not None:
+            trail.append(path)
         raise Fails(errno.ENOTDIR)
     path = _below(path, name)
     return path, _look(path), len(bare) < len(text)
 
 
-def thing(pid: int, descriptor: int, text: bytes, follow: bool = True) -> Found:
+def thing(pid: int, descriptor: int, text: bytes, follow: bool = True, trail: list[bytes] | None = None) -> Found:
     """What a call acts on; a link at the end is followed if the call does so. What is missing may be made there.
 
     Raises:
@@ -89,7 +93,7 @@ def thing(pid: int, descriptor: int, text: bytes, follow: bool = True) -> Found:
             return path, info, False
     if not text:
         raise Fails(errno.ENOENT)
-    return _walk(pid, descriptor, text, follow=follow)
+    return _walk(pid, descriptor, text, follow=follow, trail=trail)
 
 
 def open_thing(pid: int, descriptor: int) -> Found:
@@ -174,8 +178,9 @@ def _below(directory: bytes, name: bytes) -> bytes:
     return directory + b"/" + name if directory != b"/" else b"/" + name
 
 
-def _walk(pid: int, descriptor: int, text: bytes, *, follow: bool) -> Found:
+def _walk(pid: int, descriptor: int, text: bytes, *, follow: bool, trail: list[bytes] | None = None) -> Found:
     """Resolve name by name, as the kernel does for the caller."""
+    passed: list[bytes] = [] if trail is None else trail
     at, deleted = _start(pid, descriptor, text)
     todo = text.split(b"/")
     todo.reverse()
@@ -194,8 +199,10 @@ def _walk(pid: int, descriptor: int, text: bytes, *, follow: bool) -> Found:
         path, last = at + b"/" + name, not todo
         info = _look(path)
         if info is None:
+            passed.append(path)
             return _missing(path, todo)
         if stat.S_ISLNK(info.st_mode) and (follow or not last):
+            passed.append(path)
             links += 1
             if links > _LINKS_MAX:
                 raise Fails(errno.ELOOP)
@@ -206,6 +213,7 @@ def _walk(pid: int, descriptor: int, text: bytes, *, follow: bool) -> Found:
                 continue
             path, info = _pass(path) if todo else _jump(path, errno.ENOENT)
         if not last and not stat.S_ISDIR(info.st_mode):
+            passed.append(path)
             raise Fails(errno.ENOTDIR)
         at = path if path != b"/" else b""
     if deleted:

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_cbx.execute.kernel.seccomp import Listener, Notification
 from pytest_cbx.execute.kernel.syscalls import Treatment, table
-from pytest_cbx.execute.supervision import decode
+from pytest_cbx.execute.supervision import decode, looks
 from pytest_cbx.execute.supervision.decode import Decoder
 from pytest_cbx.execute.supervision.deeds import Deed, Trap
 
@@ -135,7 +135,7 @@ def test_a_bad_address_is_answered_as_the_kernel_does(monkeypatch: pytest.Monkey
 def test_what_is_outside(roots: tuple[bytes, ...], path: bytes, outside: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     info = os.stat("/")
     monkeypatch.setattr(decode, "read_string", lambda pid, address: path)
-    monkeypatch.setattr(decode, "thing", lambda *arguments: (path, info, False))
+    monkeypatch.setattr(looks, "thing", lambda *arguments: (path, info, False))
     calls = table()
     notification = Notification(7, os.getpid(), calls.architecture, calls.numbers["fchmodat"], (0, 0, 0, 0, 0, 0))
     trap = Decoder(roots, reads=False).decode(Waiting(), notification)
