@@ -112,7 +112,7 @@ class Undo:
                 elif record.kind is Kind.RENAME and not self._is_foreign(record):
                     self._barrier()
                     self._retry(steps, record)
-                elif self._put_off and record.kind in (Kind.LINKED, Kind.DIRECTORY):
+                elif self._put_off and record.kind is Kind.LINKED:
                     self._retry(steps, record)
             for record in self._put_off:
                 self._last_resort(record)
