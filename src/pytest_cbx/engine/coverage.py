@@ -60,6 +60,8 @@ class Coverage:
             if claim.scope is Scope.SOURCES:
                 continue  # it leaves out what is ignored and what is new: ask for those
             self._regions.append(region(claim))
+            if claim.scope is Scope.TREE and claim.target == ".":
+                self._granted.add(self._workspace)  # it is no entry of a directory inside
         self._directories.clear()
 
     def grant(self, path: bytes) -> None:
