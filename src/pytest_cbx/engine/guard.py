@@ -9,6 +9,7 @@ else, until something else happens.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import select
@@ -63,11 +64,19 @@ class Arbiter(Protocol):
     def reach(self, watched: Watched, claims: tuple[Claim, ...], number: int) -> None:
         """A running command needs claims; `Guard.granted` is called when it has them, perhaps at once."""
 
-    def begin(self, watched: Watched) -> Transaction:
-        """Begin the transaction of an attempt. Raises `JournalError`."""
+    def begin(self, watched: Watched, trap: Trap) -> Transaction | None:
+        """Begin the transaction of an attempt. None: it is being stopped instead. Raises `JournalError`."""
 
-    def surprised(self, leader: int, trap: Trap) -> None:
-        """A SAFE command tries to change something. It stays suspended."""
+    def starved(self, watched: Watched, number: int) -> bool:
+        """A call waits for the room that other transactions take; `Guard.granted` is called when one of them has ended.
+        False: no other takes any."""
+
+    def withdraw(self, watched: Watched, number: int) -> None:
+        """A call waits no longer."""
+
+    def surprised(self, leader: int, trap: Trap) -> bool:
+        """A SAFE command tries to change something. True: it stays suspended, and is ended. False: nobody knows whose it is, or it
+        is being ended in good order."""
 
     def refused(self, watched: Watched, trap: Trap, target: str) -> None:
         """A signal to a foreign process was refused."""
@@ -105,10 +114,11 @@ class Guard:
         self._numbers = 0
         self._later: deque[tuple[Watched, Notification]] = deque()
         """Calls that could run a race now."""
-        self._starved: deque[tuple[Watched, Notification]] = deque()
-        """Calls whose pre-image waits for the room that other transactions take."""
-        self._copied: deque[tuple[Watched, Trap, Preparation, OSError | None]] = deque()
-        self._copying = 0
+        self._starved: dict[int, Watched] = {}
+        """Calls whose pre-image waits for the room that other transactions take, by number."""
+        self._has_room = False
+        self._copying: dict[Preparation, tuple[Watched, Trap, threading.Thread]] = {}
+        self._copied: deque[tuple[Preparation, Exception | None]] = deque()
         self._bell, self._rope = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._epoll.register(self._bell, select.EPOLLIN)
         self._look_at = 0.0
@@ -178,17 +188,27 @@ class Guard:
         """An attempt has ended: nothing of it runs any more."""
         watched.ended = True
         watched.waiting.clear()
+        self._end_copies(watched)
         descriptor = watched.listener.fileno()
         if self._watched.pop(descriptor, None) is not None:
             self._epoll.unregister(descriptor)
         watched.listener.close()
 
     def room(self) -> None:
-        """A transaction has ended: its pre-images take no room any more."""
-        starved, self._starved = self._starved, deque()
-        for watched, notification in starved:
-            if not watched.ended:
-                self._answer(watched, notification)
+        """A transaction has ended: its pre-images take no room any more. `feed_starved` is to be called."""
+        self._has_room = True
+
+    def feed_starved(self) -> None:
+        """Look whether there is room now for those who wait for some."""
+        if not self._has_room:
+            return
+        self._has_room = False
+        starved, self._starved = self._starved, {}
+        for number, watched in starved.items():
+            found = watched.waiting.pop(number, None)
+            if found is not None:
+                self._arbiter.withdraw(watched, number)
+                self._answer(watched, _made(found[0]))
 
     def close(self) -> None:
         """Give everything back. Nothing may run any more."""
@@ -213,12 +233,14 @@ class Guard:
             for number, (trap, _) in list(watched.waiting.items()):
                 if not watched.listener.valid(trap.id):
                     del watched.waiting[number]
+                    self._starved.pop(number, None)
                     gone.append((watched.task, number))
         return gone
 
     def granted(self, watched: Watched, number: int) -> None:
         """A caller has the claims that it waited for."""
         found = watched.waiting.pop(number, None)
+        self._starved.pop(number, None)
         if found is None or watched.ended:
             return
         trap, paths = found
@@ -242,8 +264,13 @@ class Guard:
         deed = trap.deed
         if deed in _CHANGING:
             self._change(watched, trap)
+        elif deed is Deed.NONE and (trap.error or not trap.path):
+            _harmless(watched.listener, trap)
+        elif trap.path and not self._inflight.may_proceed(trap):
+            self._later.append((watched, _made(trap)))
         elif deed is Deed.NONE:
-            self._harmless(watched.listener, trap)
+            self._inflight.note(trap)
+            watched.listener.proceed(trap.id)
         elif deed in _READING:
             self._read(watched, trap)
         else:
@@ -267,18 +294,8 @@ class Guard:
         keys = tuple(_LOOKED + key for key in missing)
         return not missing or self._claim(watched, trap, keys, tuple(claims))
 
-    @staticmethod
-    def _harmless(listener: Listener, trap: Trap) -> None:
-        if trap.error:
-            listener.refuse(trap.id, trap.error)
-        else:
-            listener.proceed(trap.id)
-
     def _change(self, watched: Watched, trap: Trap) -> None:
         path = trap.path
-        if not self._inflight.may_proceed(trap):
-            self._later.append((watched, _made(trap)))
-            return
         if trap.outside:
             if not path.startswith(self._private):
                 watched.note_outside(path)
@@ -308,6 +325,7 @@ class Guard:
                 watched.note_beyond(trap.path, "read")
                 if not self._acquire(watched, trap, (trap.path,)):
                     return
+        self._inflight.note(trap)
         watched.listener.proceed(trap.id)
 
     def _acquire(self, watched: Watched, trap: Trap, paths: tuple[bytes, ...]) -> bool:
@@ -352,7 +370,10 @@ class Guard:
     def _record(self, watched: Watched, trap: Trap) -> None:
         """Take the pre-image; then the call may happen."""
         try:
-            transaction = watched.transaction or self._arbiter.begin(watched)
+            transaction = watched.transaction or self._arbiter.begin(watched, trap)
+            if transaction is None:
+                self.stirred = True
+                return
             match trap.deed:
                 case Deed.WRITE:
                     if transaction.copy_cost(trap.path) > LARGE:
@@ -386,43 +407,58 @@ class Guard:
             return
 
         def work(preparation: Preparation = preparation) -> None:
-            error = None
+            error: Exception | None = None
             try:
                 preparation.copy()
-            except OSError as failed:
+            except Exception as failed:  # whatever it is, the caller must not wait for ever
                 error = failed
-            self._copied.append((watched, trap, preparation, error))
-            os.write(self._rope, b"!")
+            self._copied.append((preparation, error))
+            with contextlib.suppress(BlockingIOError):  # then it rings already
+                os.write(self._rope, b"!")
 
-        self._copying += 1
-        threading.Thread(target=work, daemon=True).start()
+        thread = threading.Thread(target=work, daemon=True)
+        self._copying[preparation] = (watched, trap, thread)
+        thread.start()
+
+    def _end_copies(self, watched: Watched) -> None:
+        """Nothing is put beside the journal of an attempt any more."""
+        mine = {one: thread for one, (whose, _, thread) in self._copying.items() if whose is watched}
+        for preparation in mine:
+            preparation.give_up()
+        for preparation, thread in mine.items():
+            thread.join()
+            del self._copying[preparation]
+            if watched.transaction is not None:
+                watched.transaction.abandon_write(preparation)
 
     def _take_copies(self) -> None:
         os.read(self._bell, 4096)
         while self._copied:
-            watched, trap, preparation, error = self._copied.popleft()
-            self._copying -= 1
-            if watched.transaction is None:
+            preparation, error = self._copied.popleft()
+            found = self._copying.pop(preparation, None)
+            if found is None:
                 continue
-            if watched.ended or error is not None:
+            watched, trap, _ = found
+            assert watched.transaction is not None
+            if error is None:
+                try:
+                    watched.transaction.finish_write(preparation)
+                except (JournalError, OSError) as failed:
+                    error = failed
+            if error is not None:
                 watched.transaction.abandon_write(preparation)
-                if error is not None and not watched.ended:
-                    self._arbiter.fail(watched, f"the pre-image of {os.fsdecode(trap.path)} cannot be kept: {error}")
+                self._arbiter.fail(watched, f"the pre-image of {os.fsdecode(trap.path)} cannot be kept: {error}")
                 continue
-            try:
-                watched.transaction.finish_write(preparation)
-            except (JournalError, OSError) as failed:
-                self._arbiter.fail(watched, str(failed))
-                continue
-            self._inflight.note(trap)
-            watched.listener.proceed(trap.id)
+            self._answer(watched, _made(trap))
 
     def _no_room(self, watched: Watched, trap: Trap, error: PreimageLimit) -> None:
         """Others may end and give room; who is alone with its wish cannot have it."""
-        lineage = set(watched.lineage())
-        if any(one not in lineage and one.transaction is not None for one in self._watched.values()):
-            self._starved.append((watched, _made(trap)))
-        else:
+        self._numbers += 1
+        watched.waiting[self._numbers] = (trap, ())
+        self._starved[self._numbers] = watched
+        self.stirred = True
+        if not self._arbiter.starved(watched, self._numbers):
+            del watched.waiting[self._numbers], self._starved[self._numbers]
             self._arbiter.fail(watched, str(error))
 
     # --- other calls -------------------------------------------------------------------------------------
@@ -494,16 +530,25 @@ class Guard:
         if trap is None:
             return
         if trap.deed is Deed.NONE or trap.deed in _READING:
-            self._harmless(listener, trap)
+            _harmless(listener, trap)
         elif (trap.deed in _CHANGING and trap.path.startswith(self._safe_folder)) or (
             trap.deed is Deed.SIGNAL
             and (trap.number == 0 or self._may_signal(self._arbiter.leader_of(trap.pid), trap.target))
         ):
             listener.proceed(trap.id)
-        else:
+        elif self._arbiter.surprised(self._arbiter.leader_of(trap.pid), trap):
             # It stays suspended; what it tried is done under its true tier.
             self.stirred = True
-            self._arbiter.surprised(self._arbiter.leader_of(trap.pid), trap)
+        else:
+            listener.refuse(trap.id, errno.EACCES)
+
+
+def _harmless(listener: Listener, trap: Trap) -> None:
+    """Nothing would change; what can only fail must not look again, later, when it might not."""
+    if trap.error:
+        listener.refuse(trap.id, trap.error)
+    else:
+        listener.proceed(trap.id)
 
 
 def _made(trap: Trap) -> Notification:
