@@ -77,6 +77,10 @@ class LockTimeout(CbxError, TimeoutError):
     """A command waited longer for another client's claims than the lock time-out allows."""
 
 
+class TransactionConflict(CbxError):
+    """`cbx.transaction()` had to give way to a command, or to another transaction; everything in it was undone. Try it again."""
+
+
 class ProtocolError(CbxError):
     """The other end of the engine's socket sent something that is no message of ours."""
 

@@ -21,7 +21,17 @@ import pytest
 from pytest_cbx.config.model import Settings
 from pytest_cbx.engine.client import Client
 from pytest_cbx.engine.places import tree_of
-from pytest_cbx.engine.protocol import CommandSpec, Finished, FromEngine, JoinSpec, Queued, Started, Submission
+from pytest_cbx.engine.protocol import (
+    CommandSpec,
+    Finished,
+    FromEngine,
+    HoldSpec,
+    JoinSpec,
+    Lost,
+    Queued,
+    Started,
+    Submission,
+)
 from pytest_cbx.engine.sweep import kill_of_dead_engines
 from pytest_cbx.execute import processes
 from pytest_cbx.tier import Tier
@@ -30,7 +40,7 @@ from tests.system.helpers import PATIENCE, environment
 S = str(1_000_000 + os.getpid())
 """How the seconds begin for which this test run's processes sleep: other runs on this machine are none of its business."""
 _clients: list[subprocess.Popen[str]] = []
-T = TypeVar("T", Started, Finished, Queued)
+T = TypeVar("T", Started, Finished, Queued, Lost)
 
 ROOMY = dataclasses.replace(Settings(), jobs=8)
 """Eight at once, however small the machine."""
@@ -91,7 +101,7 @@ class Driver:
         """Where a command's output goes unless it says otherwise."""
         return self.workspace / f"out-{number}"
 
-    def submit(self, *specs: CommandSpec | JoinSpec, fail_fast: bool = False) -> None:
+    def submit(self, *specs: CommandSpec | JoinSpec | HoldSpec, fail_fast: bool = False) -> None:
         """Hand in commands."""
         self.client.submit(Submission(nodes=list(specs), fail_fast=fail_fast))
 
@@ -105,11 +115,11 @@ class Driver:
         """Wait until an instance of it runs."""
         return self._wait(Started, spec.id)
 
-    def wait(self, spec: CommandSpec) -> Finished:
+    def wait(self, spec: CommandSpec | HoldSpec) -> Finished:
         """Wait until it is over."""
         return self._wait(Finished, spec.id)
 
-    def wait_queued(self, spec: CommandSpec) -> Queued:
+    def wait_queued(self, spec: CommandSpec | HoldSpec) -> Queued:
         """Wait until it is told for whom it waits."""
         return self._wait(Queued, spec.id)
 

@@ -25,6 +25,7 @@ from pytest_cbx.engine.protocol import (
     Environment,
     FromEngine,
     Hello,
+    HoldSpec,
     JoinSpec,
     Leave,
     Message,
@@ -203,7 +204,7 @@ FAULTS: list[dict[str, object]] = [
 def test_commands_that_make_no_sense(driver: Driver, fault: dict[str, object]) -> None:
     greeting = [HELLO, settle(), Environment(number=1, variables={})]
     good = driver.spec("touch ran", id=7, environment=1)
-    nodes: list[CommandSpec | JoinSpec] = [good, of(driver, **fault)]
+    nodes: list[CommandSpec | JoinSpec | HoldSpec] = [good, of(driver, **fault)]
     assert refusal(driver, *map(frame, [*greeting, Submission(nodes=nodes)]))
     assert not (driver.workspace / "ran").exists(), "a submission is taken as a whole or not at all"
 

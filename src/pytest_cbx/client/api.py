@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import pluggy
 
@@ -13,14 +14,17 @@ from pytest_cbx.client.isolation import check_rollback, reach
 from pytest_cbx.client.jobs import Job, Site, plan, prepare
 from pytest_cbx.client.outcome import Outcome
 from pytest_cbx.client.runner import Capture, Runner
-from pytest_cbx.client.transactions import file_transaction
+from pytest_cbx.client.transactions import Locks, file_transaction
 from pytest_cbx.config import values
 from pytest_cbx.config.model import CommandConfig, Isolation, Priority, Rollback, Settings
 from pytest_cbx.config.override import override
-from pytest_cbx.errors import UsageError
+from pytest_cbx.errors import TransactionConflict, UsageError
 from pytest_cbx.plan.model import Claim
 from pytest_cbx.tier import Tier
 from pytest_cbx.transaction.atomic import FileTransaction
+
+
+T = TypeVar("T")
 
 
 class Cbx:
@@ -52,8 +56,32 @@ class Cbx:
         return Cbx(target, root=self._root, settings=self._settings, connect=self._connect, hooks=self._hooks)
 
     def transaction(self) -> FileTransaction:
-        """File operations in this directory that happen all or not at all: `with cbx.transaction() as tx: tx.write(...)`."""
-        return file_transaction(self.path, self._root, self._settings)
+        """File operations in this directory that happen all or not at all: `with cbx.transaction() as tx: tx.write(...)`.
+
+        They take turns with the commands of the work tree: each file is waited for when it is first used, and nobody else gets it
+        until the block ends. `tx` raises `TransactionConflict` when the block has to give way; `transact` then tries again.
+        """
+        return file_transaction(self.path, self._root, self._settings, Locks(self._connect))
+
+    def transact(self, function: Callable[[FileTransaction], T], *, attempts: int = 3) -> T:
+        """Call a function with a transaction; again, up to so many times, when it has to give way. Returns what the function returns.
+
+        A second attempt waits at its start for all that the first one was seen to need, so that it meets nobody then.
+
+        Raises:
+            TransactionConflict: the last attempt had to give way, too. Nothing has changed.
+        """
+        if attempts < 1:
+            raise UsageError(f"transact: attempts is {attempts}; it has to be at least 1")
+        locks = Locks(self._connect)
+        while True:
+            attempts -= 1
+            try:
+                with file_transaction(self.path, self._root, self._settings, locks) as transaction:
+                    return function(transaction)
+            except TransactionConflict:
+                if not attempts:
+                    raise
 
     def run(
         self,
@@ -177,6 +205,7 @@ class Cbx:
             # Ctrl-C, a test's time-out: nobody will ask for these outcomes any more.
             runner.cancel(ids, "the caller was interrupted")
             raise
+        runner.check_holds()
         return {job.request.name: outcomes[number] for number, job in zip(ids, jobs, strict=True)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +14,7 @@ from types import TracebackType
 import msgspec
 
 from pytest_cbx.client.ending import outcome_of
+from pytest_cbx.client.holding import Hold
 from pytest_cbx.client.jobs import Job
 from pytest_cbx.client.learning import Diary
 from pytest_cbx.client.outcome import Outcome
@@ -24,7 +26,10 @@ from pytest_cbx.engine.protocol import (
     CommandSpec,
     Finished,
     FromEngine,
+    Granted,
+    HoldSpec,
     JoinSpec,
+    Lost,
     Observed,
     Queued,
     Retrying,
@@ -32,8 +37,9 @@ from pytest_cbx.engine.protocol import (
     Submission,
     Welcome,
 )
+from pytest_cbx.errors import CbxError
 from pytest_cbx.events import AnyEvent
-from pytest_cbx.plan.model import EdgeKind, Plan
+from pytest_cbx.plan.model import Claim, EdgeKind, Plan
 from pytest_cbx.tier import Tier
 
 _DECODER: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
@@ -93,6 +99,9 @@ class Runner:
             raise
         self._environment = self._client.environment(dict(os.environb))
         self._pending: dict[int, _Pending] = {}
+        self._holds: dict[int, Hold] = {}
+        self._early: list[tuple[int, Outcome]] = []
+        """Outcomes that came while a hold waited."""
         self._next_id = 1
 
     @property
@@ -136,7 +145,7 @@ class Runner:
         for edge in plan.edges:
             side = needs if edge.kind is EdgeKind.NEEDS else after
             side.setdefault(edge.after, []).append(first + edge.before)
-        specs: dict[int, CommandSpec | JoinSpec] = {}
+        specs: dict[int, CommandSpec | JoinSpec | HoldSpec] = {}
         umask = _umask()
         for planned in plan.commands:
             number = planned.number
@@ -185,9 +194,49 @@ class Runner:
         self._client.submit(submission, descriptors=(0, 1, 2) if capture is Capture.INHERIT else ())
         return [first + planned.number for planned in plan.commands]
 
+    def hold(self, name: str, *, claims: Sequence[Claim] = (), journal: bytes = b"") -> Hold:
+        """Claims that this process itself holds, from `Hold.begin` or its first `Hold.reach` until `Hold.release`.
+
+        Commands that are handed in meanwhile belong to it: they do not wait for it, and leave to it what they needed. So does a
+        hold that is made later.
+        `claims`: from its beginning. `journal`: the folder of the undo journal; if this process dies, the engine undoes it before it
+        lets anybody else go on.
+        """
+        spec = HoldSpec(
+            id=self._next_id,
+            name=name,
+            claims=list(claims),
+            lock_timeout=self.settings.timeouts.lock_acquisition,
+            journal=journal,
+        )
+        self._next_id += 1
+        hold = self._holds[spec.id] = Hold(
+            self._client, spec, pump=self._pump, before=self._begin_before, closed=self._forget
+        )
+        return hold
+
+    def _begin_before(self, hold: Hold) -> None:
+        """The engine nests them in the order in which they come."""
+        for other in list(self._holds.values()):
+            if other is hold:
+                return
+            other.begin()
+
+    def _forget(self, hold: Hold) -> None:
+        self._holds.pop(hold.id, None)
+
+    def check_holds(self) -> None:
+        """Raises: TransactionConflict, when one of this process's holds had to give way."""
+        for hold in self._holds.values():
+            hold.check()
+
+    def _pump(self, timeout: float | None) -> None:
+        for message in self._client.receive(timeout):
+            self._take(message, self._early)
+
     def poll(self, timeout: float | None) -> list[tuple[int, Outcome]]:
         """Outcomes that have come, with their ids. Waits up to `timeout` seconds for the first one (None: as long as it takes)."""
-        done: list[tuple[int, Outcome]] = []
+        done, self._early = self._early, []
         deadline = None if timeout is None else time.monotonic() + timeout
         while self._pending and not done:
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
@@ -209,7 +258,10 @@ class Runner:
             outcome.log.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Leave the engine: what still runs is stopped first. Output files that were not discarded stay."""
+        """Leave the engine: what still runs is stopped first, open transactions are undone. Output files that were not discarded stay."""
+        for hold in reversed(list(self._holds.values())):
+            with contextlib.suppress(CbxError):  # a roll back that stopped half-way is in the journal still
+                hold.undo()
         try:
             self._client.close()
         finally:
@@ -250,6 +302,8 @@ class Runner:
 
     def _take(self, message: FromEngine, done: list[tuple[int, Outcome]]) -> None:
         match message:
+            case Started() | Granted() | Lost() | Finished() if message.id in self._holds:
+                self._holds[message.id].take(message)
             case Finished():
                 pending = self._pending.pop(message.id, None)
                 if pending is not None:

@@ -30,10 +30,13 @@ from pytest_cbx.engine.protocol import (
     Finished,
     FromEngine,
     Hello,
+    HoldSpec,
     JoinSpec,
     Leave,
     Message,
+    Reach,
     Refused,
+    Release,
     Settle,
     Started,
     Submission,
@@ -42,6 +45,7 @@ from pytest_cbx.engine.protocol import (
 from pytest_cbx.engine.sweep import kill_of_engine
 from pytest_cbx.errors import CbxError, EngineLost, InternalError, ProtocolError
 from pytest_cbx.execute import processes
+from pytest_cbx.plan.model import Claim
 
 START_PATIENCE = 30.0
 """Seconds for an engine to come up; a loaded machine may take a few."""
@@ -112,6 +116,14 @@ class Client:
     def abandon(self, ids: list[int] | None, reason: str) -> None:
         """Cancel commands, or all."""
         self._send(Abandon(ids=ids, reason=reason))
+
+    def reach(self, hold: int, number: int, claims: Sequence[Claim]) -> None:
+        """Ask for claims for a hold; `Granted` with this number, or `Lost`, will come."""
+        self._send(Reach(id=hold, number=number, claims=list(claims)))
+
+    def release(self, hold: int, *, committed: bool) -> None:
+        """Let a hold go."""
+        self._send(Release(id=hold, committed=committed))
 
     def receive(self, timeout: float | None) -> list[FromEngine]:
         """Messages that have come; waits up to `timeout` seconds (None: as long as it takes) for the first.
@@ -201,7 +213,7 @@ class Client:
             self._fail(f"the engine sent what is no message ({error})")
         for number, message in enumerate(messages):
             match message:
-                case Started():
+                case Started() if message.pid:
                     self._leaders[message.id] = (message.pid, message.start_ticks)
                 case Finished():
                     self._leaders.pop(message.id, None)
@@ -317,9 +329,9 @@ def _without_surrogates(message: Submission) -> Submission:
     def clean(text: str) -> str:
         return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
-    nodes: list[CommandSpec | JoinSpec] = []
+    nodes: list[CommandSpec | JoinSpec | HoldSpec] = []
     for node in message.nodes:
-        if isinstance(node, CommandSpec):
+        if isinstance(node, CommandSpec | HoldSpec):
             claims = [dataclasses.replace(claim, target=clean(claim.target)) for claim in node.claims]
             nodes.append(msgspec.structs.replace(node, name=clean(node.name), claims=claims))
         else:

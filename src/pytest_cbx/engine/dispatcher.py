@@ -13,9 +13,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pytest_cbx import events
+from pytest_cbx.engine import protocol
 from pytest_cbx.engine.attempts import Attempts
 from pytest_cbx.engine.guard import Guard
 from pytest_cbx.engine.herald import Herald
+from pytest_cbx.engine.holds import Holds
 from pytest_cbx.engine.intake import check_environment, check_settle, check_submission
 from pytest_cbx.engine.ledger import Command, Session
 from pytest_cbx.engine.protocol import (
@@ -26,9 +28,11 @@ from pytest_cbx.engine.protocol import (
     Farewell,
     FromClient,
     Hello,
+    HoldSpec,
     JoinSpec,
     Leave,
     Queued,
+    Release,
     Retrying,
     Settle,
     Submission,
@@ -77,6 +81,7 @@ class Dispatcher:
         self._others = others
         self._scheduler: Scheduler | None = None
         self._attempts: Attempts | None = None
+        self._holds: Holds | None = None
         self._capacity: Capacity | None = None
         self._sessions: dict[ClientId, Session] = {}
         self._commands: dict[TaskId, Command] = {}
@@ -98,7 +103,8 @@ class Dispatcher:
         """When the scheduler wants to be asked again."""
         guard = self._guard()
         look = guard.next_look() if guard is not None else None
-        return min((at for at in (self._wake, look) if at is not None), default=None)
+        again = self._holds.next_look() if self._holds is not None else None
+        return min((at for at in (self._wake, look, again) if at is not None), default=None)
 
     # --- messages --------------------------------------------------------------------------------------
 
@@ -122,9 +128,14 @@ class Dispatcher:
                 self._on_submission(session, message)
             case Abandon():
                 self._on_abandon(session, message)
+            case protocol.Reach():
+                self._known_holds().wish(session, message)
+            case Release():
+                self._known_holds().release(session, message)
             case Leave():
                 session.leaving = True
                 self._feed(Cancel(client=session.id, tasks=None, reason="its client left"))
+                self._known_holds().forsake(session.id)
                 self._say_farewell(session)
 
     def _on_hello(self, session: Session, message: Hello) -> None:
@@ -145,7 +156,8 @@ class Dispatcher:
             if part.startswith(f"{self._token}."):
                 number = part.rpartition(".")[2]
                 task = TaskId(int(number)) if re.fullmatch("[0-9]{1,18}", number) else None
-                if task not in self._commands:
+                command = self._commands.get(task) if task is not None else None
+                if command is None or not isinstance(command.spec, CommandSpec):
                     raise ProtocolError("the command that this client was started in has ended")
                 return task
         return None
@@ -204,7 +216,21 @@ class Dispatcher:
                 sessions=self._sessions,
                 feed=self._feed,
             )
+            self._holds = Holds(
+                workspace=os.path.realpath(os.fsencode(self._workspace)),
+                scheduler=self._scheduler,
+                keeper=self._attempts.keeper,
+                herald=self._herald,
+                commands=self._commands,
+                sessions=self._sessions,
+                feed=self._feed,
+            )
         return self._attempts, self._capacity
+
+    def _known_holds(self) -> Holds:
+        if self._holds is None:
+            raise InternalError("a hold was spoken of before the first client")
+        return self._holds
 
     def _on_submission(self, session: Session, message: Submission) -> None:
         check_submission(session, message)
@@ -212,7 +238,8 @@ class Dispatcher:
         ids = {node.id: TaskId(self._next_task + offset) for offset, node in enumerate(message.nodes)}
         commands = [Command(id=ids[node.id], client=session.id, spec=node, submitted=now) for node in message.nodes]
         known = {**session.commands, **ids}
-        tasks = tuple(task_of(command, known, session.parent) for command in commands)
+        parent = self._known_holds().around(session)
+        tasks = tuple(task_of(command, known, parent) for command in commands)
         submit = Submit(client=session.id, tasks=tasks, fail_fast=message.fail_fast)
         self._next_task += len(commands)
         session.commands = known
@@ -245,6 +272,7 @@ class Dispatcher:
         self._herald.tell(events.ClientLeft, client=session.id, clean=session.leaving)
         running = [task for task in session.live if self._commands[task].running]
         self._feed(ClientGone(client=session.id))
+        self._known_holds().forsake(session.id)
         for task in running:
             # Nobody is there any more for whom it could end in good order.
             self._executor.stop(task, "its client was killed", grace=0)
@@ -270,6 +298,8 @@ class Dispatcher:
         guard = self._guard()
         for task, number in guard.dead_callers() if guard is not None else ():
             self._feed(Withdraw(task=task, number=number))
+        if self._holds is not None:
+            self._holds.attend()
         if self._wake is not None and time.monotonic() >= self._wake:
             self._wake = None
             self._feed(Tick())
@@ -280,11 +310,15 @@ class Dispatcher:
     def _exited(self, done: Exit) -> None:
         if self._attempts is None:
             raise InternalError("an instance ended before the first client")
+        self._known_holds().undo_below(TaskId(done.key))
         self._attempts.exited(done)
 
     def undo_everything(self) -> list[str]:
         """The engine ends, and all instances are dead: undo what was not committed. Returns what could not be undone."""
-        return [] if self._attempts is None else self._attempts.keeper.close()
+        if self._attempts is None:
+            return []
+        self._known_holds().close()
+        return self._attempts.keeper.close()
 
     def wait(self, selector: selectors.BaseSelector, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
         """Wait for something to happen, and answer trapped calls meanwhile."""
@@ -316,6 +350,9 @@ class Dispatcher:
                 self._events.append(follow)
 
     def _obey(self, decision: Decision, attempts: Attempts) -> Event | None:
+        if isinstance(decision, Start | Stop | Restart | Grant | Commit) and self._is_hold(decision.task):
+            self._known_holds().obey(decision)
+            return None
         match decision:
             case Start():
                 return self._start(decision, attempts)
@@ -336,6 +373,9 @@ class Dispatcher:
             case Wake():
                 self._wake = decision.at
         return None
+
+    def _is_hold(self, task: TaskId) -> bool:
+        return isinstance(self._commands[task].spec, HoldSpec)
 
     def _start(self, decision: Start, attempts: Attempts) -> Event | None:
         command = self._commands[decision.task]
@@ -376,7 +416,9 @@ class Dispatcher:
         session = self._sessions.get(command.client)
         names = [self._shown(blocker, command.client) for blocker in decision.blockers]
         reason = self._with_client(decision.reason, decision.blockers, names)
-        self._herald.tell(events.CommandWaiting, command=command.id, reason=reason, blockers=list(decision.blockers))
+        if isinstance(command.spec, CommandSpec):
+            blockers = [blocker for blocker in decision.blockers if not self._is_hold(blocker)]
+            self._herald.tell(events.CommandWaiting, command=command.id, reason=reason, blockers=blockers)
         if session is None:
             return
         command.waited_for.update(dict.fromkeys(names))
@@ -420,6 +462,8 @@ class Dispatcher:
                 holders = [self._shown(blocker, command.client) for blocker in decision.blockers]
                 reason = self._with_client(decision.reason, decision.blockers, holders)
                 session.post(finished(command, command.spec, dataclasses.replace(decision, reason=reason), holders))
+        elif isinstance(command.spec, HoldSpec) and session is not None:
+            self._known_holds().tell_end(session, command.spec, decision)
         if session is None:
             del self._commands[command.id]
             return

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from pytest_cbx.engine.ledger import Session
-from pytest_cbx.engine.protocol import CommandSpec, Environment, JoinSpec, Settle, Submission
+from pytest_cbx.engine.protocol import CommandSpec, Environment, HoldSpec, JoinSpec, Settle, Submission
 from pytest_cbx.errors import ProtocolError
 
 ENVIRONMENTS_MAX = 1000
@@ -60,12 +60,21 @@ def check_submission(session: Session, message: Submission) -> None:
         if node.id in earlier or node.id in session.commands:
             raise ProtocolError(f"a submission uses the id {node.id} twice")
         earlier.add(node.id)
-        if not isinstance(node, JoinSpec):
+        if isinstance(node, HoldSpec):
+            _check_hold(node)
+        elif not isinstance(node, JoinSpec):
             _check_command(session, node)
             wanted += node.descriptors
     came = len(session.connection.descriptors)
     if came != wanted:
         raise ProtocolError(f"the submission wants {wanted} descriptors and brought {came}")
+
+
+def _check_hold(node: HoldSpec) -> None:
+    if node.journal and (not node.journal.startswith(b"/") or b"\0" in node.journal):
+        raise ProtocolError(f'the hold "{node.name}" needs an absolute path for its journal')
+    if not _within(node.lock_timeout, 0, _SECONDS_MAX):
+        raise ProtocolError(f'the hold "{node.name}" has a lock time-out that makes no sense: {node.lock_timeout}')
 
 
 def _check_command(session: Session, node: CommandSpec) -> None:

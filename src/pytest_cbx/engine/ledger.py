@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pytest_cbx.engine.framing import Connection
-from pytest_cbx.engine.protocol import CommandSpec, FromClient, JoinSpec, Message
+from pytest_cbx.engine.protocol import CommandSpec, FromClient, HoldSpec, JoinSpec, Message
 from pytest_cbx.errors import ProtocolError
 from pytest_cbx.execute.model import Exit
 from pytest_cbx.plan.model import Claim
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Command:
-    """One command (or join) of a client."""
+    """One command, join or hold of a client."""
 
     id: TaskId
     client: ClientId
-    spec: CommandSpec | JoinSpec
+    spec: CommandSpec | JoinSpec | HoldSpec
     submitted: float
     """Clock of the loop."""
     descriptors: tuple[int, int, int] | None = None

@@ -74,7 +74,7 @@ class Environment(Message, frozen=True, kw_only=True):
 
 
 class Node(Message, frozen=True, kw_only=True):
-    """A command or join of a submission. `id` is unique within the client.
+    """A command, join or hold of a submission. `id` is unique within the client.
 
     `needs` and `after` name ids of this client that were handed in before, or stand before it in its submission.
     """
@@ -87,6 +87,20 @@ class Node(Message, frozen=True, kw_only=True):
 
 class JoinSpec(Node, frozen=True, kw_only=True):
     """Ends when all before it have ended."""
+
+
+class HoldSpec(Node, frozen=True, kw_only=True):
+    """No command: claims that the client itself needs, from `Started` (its pid is 0) until `Release`, or until it dies.
+
+    What the client hands in meanwhile is nested in it. It may need more (`Reach`), and be told to let go (`Lost`).
+    """
+
+    claims: list[Claim] = []
+    lock_timeout: float = 30.0
+    """Seconds that it may wait for other clients, at its start and at each `Reach`."""
+    journal: bytes = b""
+    """Absolute: the folder with the undo journal of what the client does under these claims. When it dies, that is undone before
+    anybody else gets them. Empty: there is nothing to undo."""
 
 
 class CommandSpec(Node, frozen=True, kw_only=True):
@@ -138,7 +152,7 @@ class CommandSpec(Node, frozen=True, kw_only=True):
 class Submission(Message, frozen=True, kw_only=True):
     """Commands to run, in program order."""
 
-    nodes: list[CommandSpec | JoinSpec]
+    nodes: list[CommandSpec | JoinSpec | HoldSpec]
     fail_fast: bool = False
 
 
@@ -147,6 +161,23 @@ class Abandon(Message, frozen=True, kw_only=True):
 
     ids: list[int] | None = None
     reason: str = "cancelled"
+
+
+class Reach(Message, frozen=True, kw_only=True):
+    """A hold needs these too, all at once. The answer is `Granted`, or `Lost`."""
+
+    id: int
+    number: int
+    """Unique among those of this hold that wait."""
+    claims: list[Claim]
+
+
+class Release(Message, frozen=True, kw_only=True):
+    """A client needs a hold no more. Also the answer to `Lost`."""
+
+    id: int
+    committed: bool
+    """What it did stays. Else it is undone, completely."""
 
 
 class Leave(Message, frozen=True, kw_only=True):
@@ -201,6 +232,21 @@ class Started(Message, frozen=True, kw_only=True):
     """Unix seconds."""
 
 
+class Granted(Message, frozen=True, kw_only=True):
+    """The answer to `Reach`."""
+
+    id: int
+    number: int
+
+
+class Lost(Message, frozen=True, kw_only=True):
+    """A hold must give way, or its client has cancelled it: undo what was done under it, then `Release` it. Nothing else is granted."""
+
+    id: int
+    reason: str
+    """For people."""
+
+
 class Retrying(Message, frozen=True, kw_only=True):
     """A failed command will run again in `delay` seconds."""
 
@@ -229,7 +275,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class Finished(Message, frozen=True, kw_only=True):
-    """A command is over. Sent exactly once for each command of a submission; joins are silent."""
+    """A command or a hold is over. Sent exactly once for each of a submission; joins are silent."""
 
     id: int
     status: str
@@ -286,5 +332,7 @@ class Farewell(Message, frozen=True, kw_only=True):
     last: bool
 
 
-FromClient: TypeAlias = Hello | Settle | Environment | Submission | Abandon | Leave
-FromEngine: TypeAlias = Welcome | Refused | Queued | Started | Retrying | Finished | Observed | Farewell
+FromClient: TypeAlias = Hello | Settle | Environment | Submission | Abandon | Reach | Release | Leave
+FromEngine: TypeAlias = (
+    Welcome | Refused | Queued | Started | Granted | Lost | Retrying | Finished | Observed | Farewell
+)

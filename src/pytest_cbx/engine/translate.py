@@ -7,7 +7,7 @@ from typing import Any
 
 from pytest_cbx.config.model import Priority
 from pytest_cbx.engine.ledger import Command, Session
-from pytest_cbx.engine.protocol import CommandSpec, Finished, JoinSpec, Settle
+from pytest_cbx.engine.protocol import CommandSpec, Finished, HoldSpec, JoinSpec, Settle
 from pytest_cbx.execute.machine import Machine
 from pytest_cbx.execute.model import Cause, Guard, InstanceSpec
 from pytest_cbx.schedule.model import Capacity, End, Status, Task, TaskId
@@ -39,6 +39,11 @@ def task_of(command: Command, known: Mapping[int, TaskId], parent: TaskId | None
         return Task(
             id=command.id, name=spec.name, tier=Tier.SAFE_PARALLEL, needs=needs, after=after, join=True, cpus=0.0
         )
+    if isinstance(spec, HoldSpec):
+        return Task(
+            id=command.id, name=spec.name, tier=Tier.SAFE_PARALLEL, claims=tuple(spec.claims), needs=needs, after=after,
+            cpus=0.0, lock_timeout=spec.lock_timeout, parent=parent, restartable=True, hold=True,
+        )  # fmt: skip
     return Task(
         id=command.id,
         name=spec.name,

@@ -44,6 +44,8 @@ class Begun:
 
     transaction: Transaction
     release: Callable[[], None]
+    check: Callable[[], None] = lambda: None
+    """Called before the commit; raises when the transaction must not be committed."""
 
 
 class FileTransaction:
@@ -136,6 +138,7 @@ class FileTransaction:
         begun = self._begun
         assert begun is not None
         try:
+            begun.check()
             begun.transaction.commit()
         except BaseException as error:
             if begun.transaction.state is not State.COMMITTED:

@@ -13,6 +13,7 @@ import pytest
 
 from pytest_cbx.client.api import Cbx
 from pytest_cbx.client.runner import Runner
+from pytest_cbx.client.transactions import file_transaction
 from pytest_cbx.config.model import Durability, Settings
 from pytest_cbx.engine.recover import recover
 from pytest_cbx.engine.temporary import temporary_root
@@ -21,10 +22,6 @@ from pytest_cbx.transaction.atomic import FileTransaction
 from pytest_cbx.transaction.recovery import Action
 from tests.inodes import portrait
 from tests.system.engines import runtime_directory
-
-
-def no_engine() -> Runner:
-    raise AssertionError("a transaction over files needs no engine")
 
 
 @pytest.fixture
@@ -38,13 +35,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     assert not list((tmp_path / "state").iterdir())
 
 
-def bound(path: Path, root: Path, settings: Settings = Settings()) -> Cbx:  # noqa: B008
-    return Cbx(path, root=root, settings=settings, connect=no_engine)
+def transaction(path: Path, root: Path, settings: Settings = Settings()) -> FileTransaction:  # noqa: B008
+    """One of somebody who works there alone, without an engine."""
+    return file_transaction(path, root, settings)
 
 
 def test_it_covers_the_project_and_its_own_directory(folder: Path) -> None:
     (folder / "project" / "a").write_text("before")
-    with bound(folder / "other", folder / "project").transaction() as tx:
+    with transaction(folder / "other", folder / "project") as tx:
         tx.write("here", "text")
         tx.write(folder / "project" / "a", "after")
         assert (folder / "state").exists()
@@ -57,7 +55,7 @@ def test_it_covers_the_project_and_its_own_directory(folder: Path) -> None:
 
 def test_protected_roots_are_covered(folder: Path) -> None:
     settings = Settings(protect=("../other",), durability=Durability.POWER)
-    with bound(folder / "project", folder / "project", settings).transaction() as tx:
+    with transaction(folder / "project", folder / "project", settings) as tx:
         tx.write("../other/x", "text")
         tx.delete("../other/x")
     assert not list((folder / "other").iterdir())
@@ -69,7 +67,7 @@ def test_the_next_recovery_undoes_a_killed_one(folder: Path) -> None:
     before = portrait([project, folder / "other"])
     pid = os.fork()
     if pid == 0:
-        with bound(folder / "other", project).transaction() as tx:
+        with transaction(folder / "other", project) as tx:
             tx.delete(project / "a")
             tx.mkdir("b")
             os.kill(os.getpid(), signal.SIGKILL)
@@ -84,7 +82,7 @@ def test_the_next_recovery_undoes_a_killed_one(folder: Path) -> None:
 
 def test_one_that_runs_is_not_disturbed(folder: Path) -> None:
     project = folder / "project"
-    with bound(project, project).transaction() as tx:
+    with transaction(project, project) as tx:
         tx.write("a", "text")
         assert [result.action for result in recover(project).journals] == [Action.BUSY]
         tx.write("a", "more text")
@@ -101,7 +99,7 @@ def test_inside_a_supervised_command_the_journal_lies_in_its_temporary_directory
     project = folder / "project"
     (project / "a").write_text("before")
     before = portrait([project])
-    with bound(project, project).transaction() as tx:
+    with transaction(project, project) as tx:
         tx.write("a", "text")
         assert not list((folder / "state").iterdir())
         assert list(private.iterdir())
@@ -117,7 +115,9 @@ def test_the_documents_example_works(folder: Path) -> None:
     (example,) = re.findall(r"^```python\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)
     names: dict[str, Any] = {}
     exec(example, names)
-    names["test_migration"](bound(folder / "project", folder / "project"))
+    with Runner(folder / "project", Settings(), name="test") as runner:
+        cbx = Cbx(folder / "project", root=folder / "project", settings=Settings(), connect=lambda: runner)
+        names["test_migration"](cbx)
     assert (folder / "project" / "backup" / "settings.json").read_text() == '{"version": 2}'
 
 
