@@ -23,7 +23,6 @@ from pytest_cbx.plan.model import Claim
 from pytest_cbx.tier import Tier
 from pytest_cbx.transaction.atomic import FileTransaction
 
-
 T = TypeVar("T")
 
 
