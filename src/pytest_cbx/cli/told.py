@@ -30,6 +30,8 @@ def _lines(outcome: Outcome, settings: Settings, rung: Rung) -> list[str]:
     if outcome.attempts and settings.rollback is Rollback.ALWAYS and outcome.isolation != OFF:
         beside = [_of_dry_run(outcome), *(beside[1:] if outcome.undone else beside)]
     beside += [f"it left a process behind, which was killed: {leak}" for leak in outcome.leaks]
+    if settings.isolation is Isolation.OFF and outcome.isolation != OFF:
+        beside.append(f"it ran at isolation {outcome.isolation}, as the command that it is nested in")
     if settings.isolation is not Isolation.OFF and stays(outcome, settings.rollback):
         beside.append(f"what it changed stays: isolation is off ({rung.reason})")
     return beside

@@ -279,12 +279,13 @@ class Runner:
     def _outcome(self, pending: _Pending, finished: Finished) -> Outcome:
         separate = pending.capture is Capture.SEPARATE
         job = pending.job
-        self._diary.take_down(job.trace, job.request, finished, isolation=pending.isolation)
+        isolation = finished.isolation or pending.isolation
+        self._diary.take_down(job.trace, job.request, finished, isolation=isolation)
         return outcome_of(
             job,
             finished,
             root=self._root,
-            isolation=pending.isolation,
+            isolation=isolation,
             stdout=_read_and_remove(pending.stdout) if separate else "",
             stderr=_read_and_remove(pending.stderr) if separate else "",
             log=pending.stdout if pending.capture is Capture.INTERLEAVED else None,

@@ -6,10 +6,11 @@ Does what the scheduler decides, and is the guard's arbiter: trapped calls becom
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import stat
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from pytest_cbx import events
 from pytest_cbx.engine.claiming import changing
@@ -25,8 +26,8 @@ from pytest_cbx.execute import processes
 from pytest_cbx.execute.executor import Executor
 from pytest_cbx.execute.model import Cause, Exit
 from pytest_cbx.execute.supervision.deeds import Deed, Trap
-from pytest_cbx.plan.model import Claim
-from pytest_cbx.schedule.model import ClientId, Ended, Event, Reach, Restart, Start, TaskId
+from pytest_cbx.plan.model import Claim, Domain, Mode
+from pytest_cbx.schedule.model import ClientId, Ended, Event, Reach, Reached, Restart, Start, TaskId, Withdraw
 from pytest_cbx.schedule.scheduler import Scheduler
 from pytest_cbx.tier import Tier
 from pytest_cbx.transaction.transaction import Transaction
@@ -77,9 +78,10 @@ class Attempts:
         command.attempts, command.slot, command.restarts = decision.attempt, decision.slot, decision.restarts
         command.started_at = time.time()
         command.exit = command.settlement = None
-        command.restart = ""
+        command.restart = command.stopped = ""
         marker = f"{self._token}.{command.id}"
         try:
+            self._check_nesting(session)
             guard, variables = self.keeper.confine(command, spec)
             instance = instance_of(command, spec, session, marker, self._settle, guard=guard, variables=variables)
             command.rewind = _places(command, spec)
@@ -108,6 +110,11 @@ class Attempts:
         self.keeper.started(command, spec, session.parent)
         return None
 
+    def _check_nesting(self, session: Session) -> None:
+        """Raise `SpawnError` when the command around it has ended, which the scheduler does not know yet."""
+        if session.parent in self._held:
+            raise SpawnError(f"{self._commands[session.parent].spec.name}, which it was nested in, has ended")
+
     # --- ending ------------------------------------------------------------------------------------------
 
     def exited(self, done: Exit) -> None:
@@ -127,13 +134,22 @@ class Attempts:
                 self._executor.stop(child, f"{spec.name}, which it was nested in, has ended", grace=0)
             return
         self._conclude(command, spec, done)
-        for task in [task for task in self._held if not self.keeper.children(task)]:
-            outer = self._commands[task]
-            assert isinstance(outer.spec, CommandSpec)
-            self._conclude(outer, outer.spec, self._held.pop(task))
+
+    def release(self) -> bool:
+        """Go on with a command that had ended before those nested in it, and they are over now. Returns whether there was one."""
+        task = next((task for task in self._held if not self.keeper.children(task)), None)
+        if task is None:
+            return False
+        command = self._commands[task]
+        assert isinstance(command.spec, CommandSpec)
+        self._conclude(command, command.spec, self._held.pop(task))
+        return True
 
     def _conclude(self, command: Command, spec: CommandSpec, done: Exit) -> None:
         restart = command.restart
+        if command.stopped and done.cause is Cause.EXIT:
+            # Its leader had ended when it was to stop, but not all that belongs to it.
+            done = command.exit = dataclasses.replace(done, cause=Cause.CANCELLED, reason=command.stopped)
         settlement = command.settlement = self.keeper.ended(command, spec, done, again=bool(restart))
         self._tell_transaction(command, settlement)
         if settlement.failure:
@@ -176,7 +192,7 @@ class Attempts:
         watched = self.keeper.watched(command.id)
         if watched is not None:
             watched.waiting.clear()
-        if not command.running:
+        if not command.running and command.id not in self._held:
             # It had ended and waited for those before it.
             left = self.keeper.undo(command.id)
             self._rewind(command)
@@ -197,7 +213,7 @@ class Attempts:
     def stop(self, task: TaskId, reason: str) -> Event | None:
         """Stop an instance, or take back one that has ended and was not committed yet."""
         command = self._commands[task]
-        command.restart = ""
+        command.restart, command.stopped = "", reason
         if not command.running and task not in self._held:
             self._tell_undone(command, self.keeper.undo(task))
             return Ended(task=task, passed=False, rolled_back=True)
@@ -253,22 +269,65 @@ class Attempts:
             claims = self.keeper.judged(claims)
         self._feed(Reach(task=watched.task, claims=claims, number=number))
 
-    def begin(self, watched: Watched) -> Transaction:
-        """Begin the transaction of an attempt."""
-        return self.keeper.begin(watched)
+    def begin(self, watched: Watched, trap: Trap) -> Transaction | None:
+        """Begin the transaction of an attempt. None: what it is nested in was to change nothing, and is started again."""
+        safe = next((task for task in self._around(watched.task) if self.keeper.safe(task)), None)
+        if safe is None:
+            return self.keeper.begin(watched)
+        self._surprise(self._commands[safe], trap, f"{watched.label}, nested in it, ")
+        return None
 
-    def surprised(self, leader: int, trap: Trap) -> None:
+    def _around(self, task: TaskId) -> Iterator[TaskId]:
+        """The commands that this one is nested in, the innermost first."""
+        session = self._sessions.get(self._commands[task].client)
+        while session is not None and session.parent is not None and session.parent in self._commands:
+            yield session.parent
+            session = self._sessions.get(self._commands[session.parent].client)
+
+    def starved(self, watched: Watched, number: int) -> bool:
+        """A call waits for the room that other transactions take: for the one first that takes most.
+
+        For the scheduler that is a lock, so that a wait in a circle is found. It is another one for each attempt.
+        """
+        holder = self.keeper.greediest(watched)
+        if holder is None:
+            return False
+        command = self._commands[holder]
+        room = Claim(
+            domain=Domain.LOCK,
+            mode=Mode.WRITE,
+            target=f"room for pre-images #{holder}.{command.attempts}.{command.restarts}",
+        )
+        self._feed(Reached(task=holder, claims=(room,)))
+        self._feed(Reach(task=watched.task, claims=(dataclasses.replace(room, mode=Mode.READ),), number=number))
+        return True
+
+    def withdraw(self, watched: Watched, number: int) -> None:
+        """A call waits no longer."""
+        self._feed(Withdraw(task=watched.task, number=number))
+
+    def surprised(self, leader: int, trap: Trap) -> bool:
         """A SAFE command tries to change something: stop it, and start it again under its true tier."""
         task = self._leaders.get(leader)
         if task is None:
-            return
+            # It has left its session, its parent and its environment: it is the only one's that it can be of.
+            able = [one for one in self._leaders.values() if self.keeper.safe(one)]
+            if len(able) != 1:
+                return False
+            (task,) = able
         command = self._commands[task]
+        if self._executor.ending(task) and not command.restart:
+            return False
+        self._surprise(command, trap)
+        return True
+
+    def _surprise(self, command: Command, trap: Trap, who: str = "") -> None:
         spec = command.spec
         assert isinstance(spec, CommandSpec)
         if command.restart or not command.running:
             return
-        what = shown(trap.path, self._workspace) if trap.path else f"process {trap.target}"
-        command.surprises.append(f"{_VERBS.get(trap.deed, 'touched')} {what}, which its text does not tell")
+        what = _object(trap, self._workspace)
+        command.surprises.append(f"{who}{_VERBS.get(trap.deed, 'calls')} {what}, which its text does not tell")
         if trap.path and not trap.outside:
             command.learned.append(changing(trap, trap.path, self._workspace))
         command.restart = f"it is not {spec.tier.value}: {command.surprises[-1]}"
@@ -280,6 +339,14 @@ class Attempts:
         self._herald.tell(
             events.SignalRefused, command=watched.task, pid=abs(trap.target), signal=trap.number, target=target
         )
+
+    def denied(self, watched: Watched, trap: Trap, reason: str) -> None:
+        """A call that nobody may make was refused."""
+        self._herald.tell(events.CallRefused, command=watched.task, pid=trap.pid, call=trap.call, reason=reason)
+
+    def pid_of(self, task: TaskId) -> int:
+        """The pid of the leader of a running command."""
+        return self._commands[task].pid
 
     def fail(self, watched: Watched, reason: str) -> None:
         """An attempt cannot go on."""
@@ -319,7 +386,17 @@ _VERBS = {
     Deed.EXCHANGE: "moves",
     Deed.METADATA: "changes",
     Deed.SIGNAL: "signals",
+    Deed.BIND: "listens at",
 }
+
+
+def _object(trap: Trap, workspace: bytes) -> str:
+    """What a trapped call is about, for people."""
+    if trap.path:
+        return shown(trap.path, workspace)
+    if trap.deed is Deed.SIGNAL:
+        return "every process" if trap.target == -1 else f"process {abs(trap.target)}"
+    return f"port {trap.number}" if trap.deed is Deed.BIND else trap.call
 
 
 def _places(command: Command, spec: CommandSpec) -> dict[bytes | int, int]:

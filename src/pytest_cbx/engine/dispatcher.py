@@ -237,6 +237,7 @@ class Dispatcher:
         now = time.monotonic()
         ids = {node.id: TaskId(self._next_task + offset) for offset, node in enumerate(message.nodes)}
         commands = [Command(id=ids[node.id], client=session.id, spec=node, submitted=now) for node in message.nodes]
+        self._set_rungs(session, commands)
         known = {**session.commands, **ids}
         parent = self._known_holds().around(session)
         tasks = tuple(task_of(command, known, parent) for command in commands)
@@ -251,6 +252,14 @@ class Dispatcher:
                 command.descriptors = self._descriptors(session, command.spec)
                 self._herald.submitted(session, command)
         self._feed(submit)
+
+    def _set_rungs(self, session: Session, commands: Sequence[Command]) -> None:
+        assert self._attempts is not None
+        above = self._commands.get(session.parent) if session.parent is not None else None
+        around = above.isolation if above is not None else "off"
+        for command in commands:
+            if isinstance(command.spec, CommandSpec):
+                command.isolation = self._attempts.keeper.rung(command.spec, around)
 
     def _descriptors(self, session: Session, node: CommandSpec) -> tuple[int, int, int] | None:
         waiting = session.connection.descriptors
@@ -296,8 +305,10 @@ class Dispatcher:
         for done in self._executor.handle():
             self._exited(done)
         guard = self._guard()
-        for task, number in guard.dead_callers() if guard is not None else ():
-            self._feed(Withdraw(task=task, number=number))
+        if guard is not None:
+            for task, number in guard.dead_callers():
+                self._feed(Withdraw(task=task, number=number))
+            guard.feed_starved()
         if self._holds is not None:
             self._holds.attend()
         if self._wake is not None and time.monotonic() >= self._wake:
@@ -334,8 +345,9 @@ class Dispatcher:
             raise InternalError("an event came before the first client")
         self._feeding = True
         try:
-            while self._events:
-                self._handle(self._events.popleft(), self._scheduler, self._attempts)
+            while self._events or self._attempts.release():
+                while self._events:
+                    self._handle(self._events.popleft(), self._scheduler, self._attempts)
         finally:
             self._feeding = False
 

@@ -20,10 +20,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
+from pytest_cbx.engine.borders import Borders, Registrar
 from pytest_cbx.engine.claiming import changing, looking, reading, same_file
 from pytest_cbx.engine.watched import Watched
 from pytest_cbx.errors import JournalError, PreimageLimit
-from pytest_cbx.execute import processes
 from pytest_cbx.execute.kernel.seccomp import Listener, Notification
 from pytest_cbx.execute.supervision.decode import Decoder
 from pytest_cbx.execute.supervision.deeds import Deed, Trap
@@ -55,7 +55,7 @@ _MODES = {
 }
 
 
-class Arbiter(Protocol):
+class Arbiter(Registrar, Protocol):
     """Who decides on claims, and is told what turns up."""
 
     def alone(self, task: TaskId) -> bool:
@@ -78,14 +78,8 @@ class Arbiter(Protocol):
         """A SAFE command tries to change something. True: it stays suspended, and is ended. False: nobody knows whose it is, or it
         is being ended in good order."""
 
-    def refused(self, watched: Watched, trap: Trap, target: str) -> None:
-        """A signal to a foreign process was refused."""
-
     def fail(self, watched: Watched, reason: str) -> None:
         """An attempt cannot go on; what it did is to be undone."""
-
-    def leader_of(self, pid: int) -> int:
-        """The pid of the leader of the instance that a process belongs to; 0: of none."""
 
 
 class Guard:
@@ -102,6 +96,7 @@ class Guard:
         private: bytes,
     ) -> None:
         self._arbiter = arbiter
+        self._borders = Borders(arbiter)
         self._decoder = decoder
         self._workspace = workspace
         self._home = home
@@ -480,18 +475,11 @@ class Guard:
     def _other(self, watched: Watched, trap: Trap) -> None:
         match trap.deed:
             case Deed.SIGNAL:
-                self._signal(watched, trap)
+                self._borders.signal(watched, trap)
             case Deed.BIND:
                 self._bind(watched, trap)
-            case Deed.FOREIGN:
-                watched.note_refused(
-                    "a system call of another architecture (a 32-bit or x32 program), which cannot be supervised"
-                )
-                watched.listener.refuse(trap.id, errno.ENOSYS)
             case _:
-                who = processes.describe(trap.pid)
-                watched.note_refused(f"{trap.call} of {who}, whose memory cannot be read")
-                watched.listener.refuse(trap.id, errno.EACCES)
+                self._borders.refuse(watched, trap)
 
     def _bind(self, watched: Watched, trap: Trap) -> None:
         """A port that was not predicted is claimed like a path: whoever else has it is waited for."""
@@ -499,28 +487,6 @@ class Guard:
         claim = Claim(domain=Domain.PORT, mode=Mode.WRITE, target=str(trap.number))
         if key in watched.writes or claim in watched.ports or self._claim(watched, trap, (key,), (claim,)):
             watched.listener.proceed(trap.id)
-
-    def _signal(self, watched: Watched, trap: Trap) -> None:
-        leader = self._arbiter.leader_of(trap.pid)
-        if trap.number == 0 or self._may_signal(leader, trap.target):
-            watched.listener.proceed(trap.id)
-            return
-        who = "every process" if trap.target == -1 else processes.describe(abs(trap.target))
-        watched.note_refused(f"signal {trap.number} to {who}: not a process of this command")
-        self._arbiter.refused(watched, trap, who)
-        watched.listener.refuse(trap.id, errno.EPERM)
-
-    def _may_signal(self, leader: int, target: int) -> bool:
-        if target == 0:
-            return True
-        if target == -1:
-            return False
-        pid = abs(target)
-        if target < 0 and processes.stat_of(pid) is None:
-            # A group whose leader has gone: any member tells whose it is.
-            members = [stat.pid for stat in processes.all_processes() if stat.group == pid]
-            return all(self._arbiter.leader_of(member) == leader for member in members)
-        return processes.stat_of(pid) is None or self._arbiter.leader_of(pid) == leader
 
     def _serve_safe(self, listener: Listener) -> None:
         notification = listener.receive()
@@ -532,8 +498,7 @@ class Guard:
         if trap.deed is Deed.NONE or trap.deed in _READING:
             _harmless(listener, trap)
         elif (trap.deed in _CHANGING and trap.path.startswith(self._safe_folder)) or (
-            trap.deed is Deed.SIGNAL
-            and (trap.number == 0 or self._may_signal(self._arbiter.leader_of(trap.pid), trap.target))
+            trap.deed is Deed.SIGNAL and self._borders.is_own_signal(trap)
         ):
             listener.proceed(trap.id)
         elif self._arbiter.surprised(self._arbiter.leader_of(trap.pid), trap):

@@ -20,6 +20,7 @@ from pytest_cbx.engine.ledger import Command
 from pytest_cbx.engine.protocol import CHANGES_MAX, OBSERVATIONS_MAX, ChangeList, CommandSpec, Observation, Settle
 from pytest_cbx.engine.temporary import VARIABLES, TemporaryFolders
 from pytest_cbx.engine.watched import Watched
+from pytest_cbx.errors import SpawnError
 from pytest_cbx.execute.executor import Executor
 from pytest_cbx.execute.kernel.files import clone
 from pytest_cbx.execute.ladder import Reached, probe
@@ -35,6 +36,7 @@ from pytest_cbx.transaction.model import Budget, Changes
 from pytest_cbx.transaction.policy import Ended, undo
 from pytest_cbx.transaction.transaction import Transaction
 
+_RUNGS = ("off", "guard", "serializable")
 _DECODERS_MAX = 64
 """Kept for further use: each test with a directory of its own has one of its own."""
 _FREE_RESERVE = 64 * 1024 * 1024
@@ -68,6 +70,8 @@ class Settlement:
 class _Attempt:
     safe: bool
     watched: Watched | None = None
+    above: TaskId | None = None
+    """What it is nested in, where that is guarded, too."""
     children: set[TaskId] = field(default_factory=set)
     own: frozenset[bytes] = frozenset()
     """What it touched itself, once it has ended."""
@@ -96,15 +100,33 @@ class Keeper:
 
     # --- before ------------------------------------------------------------------------------------------
 
+    def rung(self, spec: CommandSpec, around: str) -> str:
+        """At which rung a command runs that is nested in one at `around` (`off` where it is in none).
+
+        What is nested runs at no lower one: its changes are part of the other's transaction, its reads of the other's order.
+        """
+        if self.reached.level == "off":
+            return "off"
+        wanted = "off" if spec.privileged else spec.isolation
+        return max(wanted, around, key=_RUNGS.index)
+
     def confine(self, command: Command, spec: CommandSpec) -> tuple[GuardSpec | None, Mapping[bytes, bytes]]:
-        """At which rung the next attempt runs, and the variables that it gets.
+        """How the next attempt is confined, and the variables that it gets.
 
         Output that was handed over cannot be taken back, so such a command is never started again for a surprise:
         it is supervised from the start.
+
+        Raises:
+            SpawnError: it is to run as another user, inside of what is to be undone.
         """
-        if spec.isolation == "off" or spec.privileged or self.reached.level == "off":
+        if command.isolation == "off":
             return None, {}
-        serializable = spec.isolation == "serializable"
+        if spec.privileged:
+            raise SpawnError(
+                "a privileged command cannot be undone, and so cannot be nested in a command that is guarded: "
+                'run that one with isolation = "off", or this one by itself'
+            )
+        serializable = command.isolation == "serializable"
         safe = (
             spec.tier is Tier.SAFE_PARALLEL and not command.descriptors and not command.surprises and not serializable
         )
@@ -137,17 +159,18 @@ class Keeper:
             task=command.id,
             label=spec.name,
             listener=listener,
-            decoder=self._decoder(roots, reads=spec.isolation == "serializable"),
+            decoder=self._decoder(roots, reads=command.isolation == "serializable"),
             roots=roots,
             writes=Coverage(command.claims, self._workspace),
             reads=Coverage(command.claims, self._workspace, writing=False)
-            if spec.isolation == "serializable"
+            if command.isolation == "serializable"
             else None,
             shares=any(claim.mode is Mode.CACHE for claim in command.claims),
             ports=frozenset(claim for claim in command.claims if claim.domain is Domain.PORT),
             parent=above.watched if above is not None else None,
         )
         if above is not None:
+            attempt.above = parent
             above.children.add(command.id)
         guard.watch(attempt.watched)
 
@@ -189,6 +212,25 @@ class Keeper:
         watched = self.watched(task)
         if watched is not None and self.guard is not None:
             self.guard.granted(watched, number)
+
+    def greediest(self, watched: Watched) -> TaskId | None:
+        """The command whose transaction takes the most room for pre-images, apart from the one that this attempt is part of."""
+        (*_, mine) = watched.lineage()
+        taken = {
+            task: attempt.watched.transaction.taken
+            for task, attempt in self._attempts.items()
+            if attempt.watched is not None
+            and attempt.watched is not mine
+            and attempt.watched.parent is None
+            and attempt.watched.transaction is not None
+        }
+        found = max(taken, key=taken.__getitem__, default=None)
+        return found if found is not None and taken[found] else None
+
+    def safe(self, task: TaskId) -> bool:
+        """Whether an attempt runs that may change nothing."""
+        attempt = self._attempts.get(task)
+        return attempt is not None and attempt.safe
 
     def children(self, task: TaskId) -> tuple[TaskId, ...]:
         """The supervised commands that run nested in this one."""
@@ -287,7 +329,7 @@ class Keeper:
         if attempt is None or attempt.watched is None:
             return
         watched = attempt.watched
-        if watched.parent is not None and (above := self._attempts.get(watched.parent.task)) is not None:
+        if attempt.above is not None and (above := self._attempts.get(attempt.above)) is not None:
             above.children.discard(task)
         for other in self._attempts.values():
             if other.watched is not None and other.watched.shares:
@@ -320,11 +362,11 @@ class Keeper:
     def close(self) -> list[str]:
         """Everything has ended: undo what is still open, and leave nothing. Returns what could not be undone."""
         left: list[str] = []
-        for task in reversed(list(self._attempts)):
-            left += self.undo(task)
         if self.guard is not None:
             self.guard.close()
             self.guard = None
+        for task in reversed(list(self._attempts)):
+            left += self.undo(task)
         self._temporary.close()
         if self._folder is not None:
             self._folder.close()

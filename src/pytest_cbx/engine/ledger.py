@@ -26,6 +26,8 @@ class Command:
     submitted: float
     """Clock of the loop."""
     descriptors: tuple[int, int, int] | None = None
+    isolation: str = "off"
+    """The rung that it runs at."""
     attempts: int = 0
     slot: int = -1
     running: bool = False
@@ -46,6 +48,8 @@ class Command:
     """What it was seen to need, as of now for its next start."""
     restart: str = ""
     """Why it is being stopped, rolled back and started again; empty: it is not."""
+    stopped: str = ""
+    """Why the scheduler had it stopped; empty: it did not."""
     restarts: int = 0
     surprises: list[str] = field(default_factory=list)
     """What a command that was thought to change nothing tried to change."""

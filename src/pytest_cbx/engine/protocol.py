@@ -308,6 +308,8 @@ class Finished(Message, frozen=True, kw_only=True):
     """For people: what could not be undone, and why."""
     restarts: int = 0
     """How often it was rolled back and started again, not counting retries."""
+    isolation: str = ""
+    """The rung that it ran at: that of the command that it is nested in, where that is higher than its own."""
     surprises: list[str] = []
     """For people: "wrote out.txt, which its text does not tell"."""
     refused: list[str] = []

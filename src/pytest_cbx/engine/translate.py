@@ -58,8 +58,8 @@ def task_of(command: Command, known: Mapping[int, TaskId], parent: TaskId | None
         seconds=spec.seconds,
         path_seconds=spec.path_seconds,
         retries=spec.retries,
-        restartable=spec.isolation != "off",
-        serializable=spec.isolation == "serializable",
+        restartable=command.isolation != "off",
+        serializable=command.isolation == "serializable",
         lock_timeout=spec.lock_timeout,
         parent=parent,
     )
@@ -138,5 +138,6 @@ def finished(command: Command, spec: CommandSpec, decision: End, holders: list[s
         leaks=list(done.leaks) if done else [],
         restarts=command.restarts,
         surprises=list(command.surprises),
+        isolation=command.isolation,
         **facts,
     )

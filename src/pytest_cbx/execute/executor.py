@@ -136,6 +136,11 @@ class Executor:
         if instance is not None:
             self._stop(instance, Cause.CANCELLED, reason, instance.spec.grace if grace is None else grace)
 
+    def ending(self, key: int) -> bool:
+        """Whether an instance was asked to end, or has ended."""
+        instance = self._instances.get(key)
+        return instance is None or instance.phase in (_Phase.TERMINATING, _Phase.KILLING)
+
     def next_due(self) -> float | None:
         """When `handle` should be called at the latest, on the executor's clock."""
         if not self._instances:

@@ -39,6 +39,10 @@ class Unreached(Exception):
     """A rung cannot be had; the text is the reason, one phrase for people."""
 
 
+class _Supervised(Unreached):
+    """This process has a supervisor, so it cannot be one."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reached:
     """The highest rung that works here."""
@@ -52,6 +56,8 @@ class Reached:
     """Whether an answer hands the processor straight to the caller; without it, a trapped call takes three times as long."""
     signal_scope: bool = False
     """Whether a Landlock domain keeps signals in."""
+    supervised: bool = False
+    """This process is supervised itself: that is why there is no rung."""
 
 
 @cache
@@ -60,7 +66,8 @@ def probe() -> Reached:
     try:
         return _probe()
     except Unreached as error:
-        return Reached(level="off", reason=str(error), landlock_abi=landlock.abi())
+        supervised = isinstance(error, _Supervised)
+        return Reached(level="off", reason=str(error), landlock_abi=landlock.abi(), supervised=supervised)
 
 
 def _probe() -> Reached:
@@ -206,7 +213,7 @@ class _Child(threading.Thread):
             return found
         self.end()
         if found.errno == errno.EBUSY:
-            raise Unreached("this process is supervised already, and seccomp cannot nest supervisors (EBUSY)")
+            raise _Supervised("this process is supervised already, and seccomp cannot nest supervisors (EBUSY)")
         raise Unreached(f"this kernel forbids seccomp notification: {_told(found)}") from found
 
     def code(self) -> int | None:
