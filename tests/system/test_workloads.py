@@ -96,10 +96,11 @@ QUIET = frozenset({"nothing"})
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     place = Place(tmp_path_factory.mktemp("workloads"))
     kept = {name: os.environ[name] for name in ("XDG_RUNTIME_DIR",) if name in os.environ}
+    variables = {**kept, **place.environment()}
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
             patch.delenv(name)
-        for name, value in {**kept, **place.environment()}.items():
+        for name, value in variables.items():
             patch.setenv(name, value)
         patch.setattr(tempfile, "tempdir", None)  # it was found before TMPDIR was set
         yield Stage(place)
