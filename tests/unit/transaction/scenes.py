@@ -18,6 +18,15 @@ class Program:
         self._transaction = transaction
         self._disk = disk
 
+    def attempt(self, scene: Callable[[Program], None], *, keep: bool) -> None:
+        """Run another program in a savepoint, which is kept or rolled back."""
+        inner = self._transaction.nested()
+        scene(Program(Path(os.fsdecode(self._root)), inner, self._disk))
+        if keep:
+            inner.commit()
+        else:
+            assert not inner.roll_back().incomplete
+
     def path(self, name: str) -> bytes:
         """An absolute path."""
         return os.path.join(self._root, os.fsencode(name))
@@ -155,4 +164,15 @@ def churn(program: Program) -> None:
     program.write("a.txt", b"a third")
 
 
-SCENES: dict[str, Callable[[Program], None]] = {scene.__name__: scene for scene in (edit, save, clear, shuffle, churn)}
+def nest(program: Program) -> None:
+    """A part is undone, a part is kept, and things go on."""
+    program.write("a.txt", b"before the parts")
+    program.attempt(shuffle, keep=False)
+    program.rename("sub/c.txt", "c.txt")
+    program.attempt(save, keep=True)
+    program.append("a.txt", b", after the parts")
+
+
+SCENES: dict[str, Callable[[Program], None]] = {
+    scene.__name__: scene for scene in (edit, save, clear, shuffle, churn, nest)
+}
