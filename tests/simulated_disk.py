@@ -373,6 +373,7 @@ class SimulatedDisk(Disk):
         setattr(self, "open", self._open)  # noqa: B010
         setattr(self, "rmdir", self._counted("rmdir", self._rmdir))  # noqa: B010
         setattr(self, "fsync", self._fsync)  # noqa: B010
+        setattr(self, "sync", self._sync)  # noqa: B010
         setattr(self, "lstat", lambda path: self._seen(os.lstat(path)))  # noqa: B010
         setattr(self, "fstat", lambda descriptor: self._seen(os.fstat(descriptor)))  # noqa: B010
 
@@ -410,6 +411,11 @@ class SimulatedDisk(Disk):
                 raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
             if self._after is not None:
                 self.platter.flush(found.st_ino)
+
+    def _sync(self) -> None:
+        with self._step("sync"):
+            if self._after is not None:
+                self.platter.flush_all()
 
     def _seen(self, found: os.stat_result) -> os.stat_result:
         """With the platter's change time."""

@@ -21,6 +21,7 @@ class Disk:
     lseek = staticmethod(os.lseek)
     fstat = staticmethod(os.fstat)
     fsync = staticmethod(os.fsync)
+    sync = staticmethod(os.sync)
     ftruncate = staticmethod(os.ftruncate)
     link = staticmethod(os.link)
     symlink = staticmethod(os.symlink)
@@ -57,6 +58,9 @@ class Disk:
                 return
             descriptor = self.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except (FileNotFoundError, NotADirectoryError):
+            return
+        except PermissionError:
+            self.sync()  # a file of ours that we may not read: all that there is, then
             return
         try:
             self.fsync(descriptor)

@@ -134,7 +134,10 @@ class Transaction(Intents):
             else:
                 journal = self._shared.journal
                 if journal.power:
-                    flush_changed(self._shared.disk, journal.records())
+                    try:
+                        flush_changed(self._shared.disk, journal.records())
+                    except OSError as error:
+                        raise JournalError(journal.folder, error) from error
                 journal.state(Kind.COMMITTED)
             self.state = State.COMMITTED
             self._leave()
