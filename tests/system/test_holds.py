@@ -406,6 +406,65 @@ def test_transact_tries_again(drive: Callable[..., Client], tree: Path) -> None:
     assert ((tree / "a").read_text(), (tree / "b").read_text()) in one_after_the_other
 
 
+RUNS_ONE = """
+calls = []
+def change(tx):
+    calls.append(0)
+    tx.write("a", "tx")
+    tell("a")
+    outcome = cbx.run("echo tx > b")
+    assert outcome.ok, outcome
+    return len(calls)
+print(cbx.transact(change))
+runner.close()
+"""
+
+
+@guarded
+def test_a_block_that_waits_for_its_own_command_gives_way(drive: Callable[..., Client], tree: Path) -> None:
+    driver = drive()
+    script = "echo c > b; touch ../b; until [ -e ../a ]; do sleep 0.01; done; echo c > a"
+    command = driver.start(script, **GUARD)
+    wait_for((tree.parent / "b").exists, "the command has written")
+    assert finish(in_a_process(CBX + RUNS_ONE, tree)) == ["2\n"]
+    assert driver.wait(command).status == "passed"
+    one_after_the_other = [("tx", "tx\n"), ("c\n", "c\n")]
+    assert ((tree / "a").read_text(), (tree / "b").read_text()) in one_after_the_other
+
+
+INTERRUPTED = """
+signal.signal(signal.SIGINT, signal.default_int_handler)
+try:
+    with cbx.transaction() as tx:
+        tx.write("a", "half")
+        tell("half")
+        tx.write("b", "half")
+except KeyboardInterrupt:
+    tell("undone")
+    wait_for("leave")
+"""
+
+
+def test_an_interrupt_ends_a_wait(drive: Callable[..., Client], tree: Path) -> None:
+    holder = drive()
+    hold = holder.hold(write("b"))
+    holder.wait_held(hold)
+    python = in_a_process(CBX + INTERRUPTED, tree)
+    wait_for((tree.parent / "half").exists, "half of it is done")
+    after = holder.start("ls", claims=[write("a")])
+    python.send_signal(signal.SIGINT)
+    wait_for((tree.parent / "undone").exists, "it was interrupted")
+    assert holder.wait(after).status == "passed"
+    assert holder.text_of(after) == ""
+    holder.release(hold)
+    other = drive()
+    again = other.hold(write("b"))
+    other.wait_held(again)
+    other.release(again)
+    (tree.parent / "leave").touch()
+    finish(python)
+
+
 OLDER = """
 with cbx.transaction() as outer:
     outer.write("a", "outer")
@@ -430,14 +489,25 @@ with cbx.transaction() as tx:
     {more}
 runner.close()
 """
+DEAF = """
+with cbx.transaction() as tx:
+    tx.read("a")
+    tell("a")
+    os.system("echo inner > b")
+runner.close()
+"""
 
 
 @guarded
 class TestInsideCommands:
-    def run(self, driver: Client, tree: Path, more: str, after: str, **fields: Any) -> Any:
+    def call(self, tree: Path, text: str) -> str:
+        """What calls a program in bash."""
         program = tree.parent / "program.py"
-        program.write_text("import os, sys, time\nfrom pathlib import Path\n" + CBX + NESTED.format(more=more))
-        script = f"echo outer > a; {sys.executable} {program} {tree} 2> ../stderr; {after}"
+        program.write_text("import os, sys, time\nfrom pathlib import Path\n" + CBX + text)
+        return f"{sys.executable} {program} {tree} 2> ../stderr"
+
+    def run(self, driver: Client, tree: Path, more: str, after: str, **fields: Any) -> Finished:
+        script = f"echo outer > a; {self.call(tree, NESTED.format(more=more))}; {after}"
         return driver.run(script, **GUARD, **fields)
 
     def test_it_is_part_of_the_command(self, drive: Callable[..., Client], tree: Path) -> None:
@@ -470,11 +540,20 @@ class TestInsideCommands:
         assert not done.rollback_incomplete
         assert portrait([tree]) == before
 
+    def test_one_that_cannot_hear_gives_way_with_its_command(self, drive: Callable[..., Client], tree: Path) -> None:
+        driver, other = drive(), drive()
+        script = "echo c > b; touch ../b; until [ -e ../a ]; do sleep 0.01; done; echo c > a"
+        (tree / "a").write_text("0")
+        older = other.start(script, **GUARD)
+        wait_for((tree.parent / "b").exists, "the command has written")
+        done = driver.run(self.call(tree, DEAF), **GUARD)
+        assert (done.status, done.restarts) == ("passed", 1), (tree.parent / "stderr").read_text()
+        assert other.wait(older).status == "passed"
+        assert ((tree / "a").read_text(), (tree / "b").read_text()) == ("c\n", "inner\n")
+
     def test_others_wait_until_the_command_around_it_ends(self, drive: Callable[..., Client], tree: Path) -> None:
         driver, other = drive(), drive()
-        program = tree.parent / "program.py"
-        program.write_text("import os, sys, time\nfrom pathlib import Path\n" + CBX + NESTED.format(more="pass"))
-        script = f"{sys.executable} {program} {tree}; touch ../done; until [ -e ../go ]; do sleep 0.01; done; exit 1"
+        script = f"{self.call(tree, NESTED.format(more='pass'))}; touch ../done; until [ -e ../go ]; do sleep 0.01; done; exit 1"
         command = driver.start(script, rollback="on-failure", **GUARD)
         wait_for((tree.parent / "done").exists, "the transaction in the command is over")
         asked = other.start("cat new || echo none", claims=[read("new")])
