@@ -164,12 +164,25 @@ def churn(program: Program) -> None:
     program.write("a.txt", b"a third")
 
 
+def replace_directory(program: Program) -> None:
+    """When this is undone, the directory "empty" is another inode, and its number soon that of a new file."""
+    program.rename("sub", "moved")
+    program.rename("moved/deep", "empty")
+    program.mkdir("sub")
+
+
+def save_once(program: Program) -> None:
+    """A new file takes an old one's name."""
+    program.write("a.tmp", b"saved in one piece")
+    program.rename("a.tmp", "a.txt")
+
+
 def nest(program: Program) -> None:
     """A part is undone, a part is kept, and things go on."""
     program.write("a.txt", b"before the parts")
-    program.attempt(shuffle, keep=False)
+    program.attempt(replace_directory, keep=False)
     program.rename("sub/c.txt", "c.txt")
-    program.attempt(save, keep=True)
+    program.attempt(save_once, keep=True)
     program.append("a.txt", b", after the parts")
 
 
