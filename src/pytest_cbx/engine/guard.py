@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from pytest_cbx.engine.borders import Borders, Registrar
+from pytest_cbx.engine.borders import Borders, Registrar, probe
 from pytest_cbx.engine.claiming import changing, looking, reading, same_file
 from pytest_cbx.engine.watched import Watched
 from pytest_cbx.errors import JournalError, PreimageLimit
@@ -371,10 +371,13 @@ class Guard:
                 return
             match trap.deed:
                 case Deed.WRITE:
-                    if transaction.copy_cost(trap.path) > LARGE:
-                        self._copy(watched, trap, transaction)
-                        return
-                    transaction.write(trap.path)
+                    preparation = transaction.prepare_write(trap.path)
+                    if preparation is not None:
+                        if preparation.cost > LARGE:
+                            self._copy(watched, trap, preparation)
+                            return
+                        preparation.copy()
+                        transaction.finish_write(preparation)
                 case Deed.CREATE:
                     transaction.create(trap.path)
                 case Deed.REMOVE:
@@ -394,14 +397,8 @@ class Guard:
 
     # --- what takes long ---------------------------------------------------------------------------------
 
-    def _copy(self, watched: Watched, trap: Trap, transaction: Transaction) -> None:
-        preparation = transaction.prepare_write(trap.path)
-        if preparation is None:
-            self._inflight.note(trap)
-            watched.listener.proceed(trap.id)
-            return
-
-        def work(preparation: Preparation = preparation) -> None:
+    def _copy(self, watched: Watched, trap: Trap, preparation: Preparation) -> None:
+        def work() -> None:
             error: Exception | None = None
             try:
                 preparation.copy()
@@ -497,6 +494,8 @@ class Guard:
             return
         if trap.deed is Deed.NONE or trap.deed in _READING:
             _harmless(listener, trap)
+        elif trap.deed is Deed.SIGNAL and not trap.number:
+            probe(listener, trap)
         elif (trap.deed in _CHANGING and trap.path.startswith(self._safe_folder)) or (
             trap.deed is Deed.SIGNAL and self._borders.is_own_signal(trap)
         ):

@@ -10,6 +10,9 @@ from pytest_cbx.execute.kernel.seccomp import Notification
 class Deed(Enum):
     """The kinds of things that a trapped call would do."""
 
+    # Looked up for every trapped call; that of Enum is written in Python.
+    __hash__ = object.__hash__
+
     WRITE = "write"
     """Opens a file for writing, empties it, or makes it where there is none."""
     CREATE = "create"
@@ -29,6 +32,8 @@ class Deed(Enum):
     """A port."""
     FOREIGN = "foreign"
     """A call of another architecture (32-bit, x32), whose arguments mean something else."""
+    REFUSED = "refused"
+    """What no command may do while it is supervised; `Trap.error` is the answer, `Trap.why` the reason."""
     UNREADABLE = "unreadable"
     """What it would do cannot be found out: its memory may not be read, or the path is too long to be named."""
     NONE = "none"
@@ -58,6 +63,7 @@ class Trap:
         "structural",
         "target",
         "tree",
+        "why",
     )
 
     def __init__(  # noqa: PLR0917 - made for every trapped call, and a dataclass takes twice the time
@@ -102,6 +108,8 @@ class Trap:
         """Of a signal: a process (> 0), a group (< -1, negated), or -1 for everybody."""
         self.notification = notification
         """What it was decoded from."""
+        self.why = ""
+        """Of REFUSED: what the call would do, for people."""
         self.looked: tuple[bytes, ...] = ()
         """Only where reads are trapped: what else than `path` decides how it ends (links on the way, what is there where
         it fails); with a slash at the end: what lies in that directory."""
