@@ -124,6 +124,16 @@ class SignalRefused(Happening, frozen=True, kw_only=True):
     """The process that would have got it: "sshd (pid 812)"."""
 
 
+class CallRefused(Happening, frozen=True, kw_only=True):
+    """A command made a system call that no supervised command may make: it failed."""
+
+    command: int
+    pid: int
+    call: str
+    """The system call: `mount`, `unshare`, `setns` …"""
+    reason: str
+
+
 class TransactionEnded(Happening, frozen=True, kw_only=True):
     """The changes of an attempt were kept or undone."""
 
@@ -167,5 +177,6 @@ class EngineStopped(Happening, frozen=True, kw_only=True):
 
 AnyEvent: TypeAlias = (
     ClientJoined | ClientLeft | CommandSubmitted | CommandWaiting | CommandStarted | CommandRetrying | CommandEnded
-    | CommandRestarted | CommandSurprised | SignalRefused | TransactionEnded | JournalRecovered | EngineStarted | EngineStopped
+    | CommandRestarted | CommandSurprised | SignalRefused | CallRefused | TransactionEnded | JournalRecovered | EngineStarted
+    | EngineStopped
 )  # fmt: skip

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from pytest_cbx.config.model import Rollback
+from pytest_cbx.engine.arbiter import Arbiter
 from pytest_cbx.engine.claiming import changed
 from pytest_cbx.engine.coverage import Coverage
-from pytest_cbx.engine.guard import Arbiter, Guard
+from pytest_cbx.engine.guard import Guard
 from pytest_cbx.engine.ignored import Ignored
 from pytest_cbx.engine.ledger import Command
 from pytest_cbx.engine.protocol import CHANGES_MAX, OBSERVATIONS_MAX, ChangeList, CommandSpec, Observation, Settle
@@ -128,13 +129,19 @@ class Keeper:
             )
         serializable = command.isolation == "serializable"
         safe = (
-            spec.tier is Tier.SAFE_PARALLEL and not command.descriptors and not command.surprises and not serializable
+            spec.tier is Tier.SAFE_PARALLEL
+            and not command.descriptors
+            and not command.surprises
+            and not serializable
+            and not any(claim.domain is Domain.PORT for claim in command.claims)
         )
         self._attempts[command.id] = _Attempt(safe=safe)
         folder = self._temporary.take(command.id, safe=safe)
         variables = dict.fromkeys(VARIABLES, folder)
         if safe:
-            return GuardSpec(kind=GuardKind.SAFE, writable=(self._temporary.safe,)), variables
+            # A port that the kernel chooses is nobody's; any other is a surprise, as at the trapped call. A supervised
+            # command may claim further ones while it runs, which a domain cannot learn any more: there the call decides.
+            return GuardSpec(kind=GuardKind.SAFE, writable=(self._temporary.safe,), bind_ports=(0,)), variables
         return GuardSpec(kind=GuardKind.SUPERVISED, reads=serializable), variables
 
     def started(self, command: Command, spec: CommandSpec, parent: TaskId | None) -> None:

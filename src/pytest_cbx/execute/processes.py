@@ -142,6 +142,15 @@ def marks_of(pid: int) -> tuple[str, ...]:
     return tuple(mark for mark in marker_of(pid).split(":") if mark)
 
 
+def is_filtered(pid: int) -> bool:
+    """Whether a process carries a seccomp filter. Source: proc(5), `Seccomp` in /proc/PID/status."""
+    try:
+        with open(f"/proc/{pid}/status", "rb") as file:
+            return any(line.split() == [b"Seccomp:", b"2"] for line in file)
+    except OSError:
+        return False
+
+
 def describe(pid: int) -> str:
     """For people: "sleep 60 (pid 4711)"."""
     try:

@@ -12,6 +12,7 @@ import pytest
 from pytest_cbx.errors import UsageError
 from pytest_cbx.events import (
     AnyEvent,
+    CallRefused,
     ClientJoined,
     CommandEnded,
     CommandRestarted,
@@ -68,6 +69,7 @@ def test_what_happens_to_transactions_is_recorded_and_is_no_slice(tmp_path: Path
         CommandRestarted(**base, command=1, attempt=1, reason="another changed counter", claims=["write counter"]),
         CommandSurprised(**base, command=1, path="out.txt", call="openat"),
         SignalRefused(**base, command=1, pid=812, signal=15, target="sshd (pid 812)"),
+        CallRefused(**base, command=1, pid=813, call="mount", reason="changes what paths lead to"),
         TransactionEnded(
             **base, command=1, action="rolled-back", created=1, modified=2, deleted=0, preimage_bytes=9, seconds=0.1
         ),

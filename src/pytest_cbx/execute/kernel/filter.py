@@ -85,6 +85,7 @@ def action(treatment: Treatment, error: int, policy: FilterPolicy) -> int:
         return DENY | error
     trapped = {
         Treatment.TRAPPED: True,
+        Treatment.REFUSED: True,
         Treatment.SIGNAL: policy.signals,
         Treatment.READING: policy.reads,
         Treatment.HARMLESS: False,

@@ -30,6 +30,7 @@ class Treatment(enum.Enum):
     TRAPPED = "trapped"
     SIGNAL = "signal"
     READING = "reading"
+    REFUSED = "refused"
     DENIED = "denied"
     HARMLESS = "harmless"
 
@@ -57,7 +58,7 @@ class Rule:
     treatment: Treatment
     """Of every call, or of those for which the condition holds."""
     error: int
-    """The error number where the treatment is DENIED, else 0."""
+    """The error number where the treatment is DENIED or REFUSED, else 0."""
     condition: Condition | None
     otherwise: Treatment
     """Where the condition does not hold; the treatment again where there is none."""
@@ -148,7 +149,7 @@ def read_rules(text: str) -> dict[str, Rule]:
 
 def _read_rule(line: str, sets: Mapping[str, set[int]]) -> Rule:
     found = _RULE.fullmatch(line)
-    if found is None or (found["error"] is None) == (found["treatment"] == "denied"):
+    if found is None or (found["error"] is None) == (found["treatment"] in ("denied", "refused")):
         raise InternalError(f"treatments.tbl has a rule that cannot be read: {line}")
     condition = None
     if found["set"]:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 from pytest_cbx.execute.kernel.memory import read_bytes, read_string
 from pytest_cbx.execute.kernel.seccomp import Listener, Notification
-from pytest_cbx.execute.kernel.syscalls import table
+from pytest_cbx.execute.kernel.syscalls import Treatment, table
 from pytest_cbx.execute.supervision.deeds import Deed, Trap
 from pytest_cbx.execute.supervision.looks import Looks
 from pytest_cbx.execute.supervision.other_calls import OTHER_CALLS
@@ -45,9 +45,9 @@ class Decoder:
         self._architecture = calls.architecture
         self._names = calls.names
         self._reads = reads
-        self._looks = Looks(self._is_inside, self._is_root)
         self._roots = frozenset(workspace_roots)
         self._inside = tuple(root.rstrip(b"/") + b"/" for root in workspace_roots)
+        self._looks = Looks(self._is_inside, self._roots)
         known = {**self._file_calls(), **(self._looking_calls() if reads else {})}
         self._calls: dict[int, _Call] = {number: known[name] for name, number in calls.numbers.items() if name in known}
         for name, decode in OTHER_CALLS.items():
@@ -55,6 +55,8 @@ class Decoder:
                 self._calls[calls.numbers[name]] = decode
         if "bind" in calls.numbers:
             self._calls[calls.numbers["bind"]] = self._bind
+        self._refused = {n: rule for n, rule in calls.rules.items() if rule.treatment is Treatment.REFUSED}
+        self._calls.update(dict.fromkeys(self._refused, self._refuse))
 
     def decode(self, listener: Listener, notification: Notification) -> Trap | None:
         """What a call would do; None when its caller is gone."""
@@ -85,6 +87,12 @@ class Decoder:
         if n.arch != self._architecture or n.number not in self._names:
             return Trap(n.id, n.pid, f"system call {n.number:#x}", Deed.FOREIGN)
         return Trap(n.id, n.pid, self._names[n.number], Deed.UNREADABLE)
+
+    def _refuse(self, n: Notification) -> Trap:
+        rule = self._refused[n.number]
+        trap = Trap(n.id, n.pid, self._names[n.number], Deed.REFUSED, error=rule.error)
+        trap.why = rule.reason
+        return trap
 
     # --- the tables ----------------------------------------------------------------------------------------
 
@@ -337,9 +345,6 @@ class Decoder:
 
     def _is_inside(self, path: bytes) -> bool:
         return path.startswith(self._inside) or path in self._roots
-
-    def _is_root(self, path: bytes) -> bool:
-        return path in self._roots
 
     # --- looking -------------------------------------------------------------------------------------------
 

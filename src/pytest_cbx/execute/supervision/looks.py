@@ -26,11 +26,11 @@ _FIRST_LINE_MAX = 256
 class Looks:
     """Resolves the paths of one call after the other, and remembers for each what it came upon."""
 
-    __slots__ = ("_ends", "_is_inside", "_is_root", "_trail")
+    __slots__ = ("_ends", "_is_inside", "_roots", "_trail")
 
-    def __init__(self, is_inside: Callable[[bytes], bool], is_root: Callable[[bytes], bool]) -> None:
+    def __init__(self, is_inside: Callable[[bytes], bool], roots: frozenset[bytes]) -> None:
         self._is_inside = is_inside
-        self._is_root = is_root
+        self._roots = roots
         self._trail: list[bytes] = []
         self._ends: list[Found] = []
 
@@ -98,7 +98,7 @@ class Looks:
                 yield path
             if info is None and trap.deed in _MAKING:
                 directory = path.rpartition(b"/")[0]
-                if not self._is_root(directory):
+                if directory not in self._roots:
                     yield directory
 
 

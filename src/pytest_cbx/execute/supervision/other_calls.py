@@ -14,6 +14,8 @@ from pytest_cbx.execute.supervision.deeds import Deed, Trap
 from pytest_cbx.execute.supervision.resolve import Fails
 
 _INT_MAX = 0x7FFFFFFF
+_PROCESS_GROUP = 4
+"""PIDFD_SIGNAL_PROCESS_GROUP. Source: linux/pidfd.h."""
 
 
 def _kill(n: Notification) -> Trap:
@@ -38,7 +40,8 @@ def _by_descriptor(n: Notification) -> Trap:
         raise Fails(errno.EBADF)
     if found[0] <= 0:
         raise Fails(errno.ESRCH)
-    return _signal(n, "pidfd_send_signal", found[0], n.args[1])
+    target = -os.getpgid(found[0]) if n.args[3] & _PROCESS_GROUP else found[0]
+    return _signal(n, "pidfd_send_signal", target, n.args[1])
 
 
 def _signed(value: int) -> int:

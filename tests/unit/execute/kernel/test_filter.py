@@ -136,13 +136,12 @@ def test_judged_examples(machine: str) -> None:
     assert answer("clone3") == DENY | errno.ENOSYS
     assert answer("clone", 0x01200011) == ALLOW
     assert answer("clone", 0x003D0F00) == ALLOW
-    assert answer("clone", 0x10000011) == DENY | errno.EPERM
+    assert answer("clone", 0x10000011) == NOTIFY
     assert answer("unshare", 0x200) == ALLOW
-    assert answer("unshare", 0x20000) == DENY | errno.EPERM
+    assert answer("unshare", 0x20000) == NOTIFY
     assert answer("ioctl", 3, 0x40086602) == DENY | errno.EOPNOTSUPP
     assert answer("ioctl", 3, 0x5401) == ALLOW
     assert answer("ioctl", 3, 0x40049409) == ALLOW
-    assert answer("kill", 77, 0) == ALLOW
     assert answer("kill", 77, 9) == NOTIFY
     assert answer("tgkill", 77, 78, 23) == ALLOW
     assert answer("tgkill", 77, 78, 15) == NOTIFY

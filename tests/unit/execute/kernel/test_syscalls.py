@@ -25,6 +25,7 @@ pivot_root chroot move_mount open_tree open_tree_attr fsopen fsconfig fsmount fs
 open_by_handle_at pidfd_getfd
 """
 
+REFUSING = {Treatment.DENIED, Treatment.REFUSED}
 HEADERS = {
     "x86_64": ("/usr/include/x86_64-linux-gnu/asm/unistd_64.h", "/usr/include/asm/unistd_64.h"),
     "aarch64": (
@@ -43,7 +44,7 @@ def test_every_call_has_a_treatment_and_a_reason(machine: str) -> None:
     assert calls.rules.keys() == calls.names.keys()
     for number, rule in calls.rules.items():
         assert len(rule.reason.split()) > 1, calls.names[number]
-        assert (rule.treatment is Treatment.DENIED) == bool(rule.error), calls.names[number]
+        assert (rule.treatment in REFUSING) == bool(rule.error), calls.names[number]
 
 
 def test_no_treatment_is_for_a_call_that_no_machine_has() -> None:
@@ -58,7 +59,7 @@ def test_what_changes_a_path_is_trapped(machine: str) -> None:
     there = [name for name in CHANGE_A_PATH.split() if name in judged]
     assert {name: judged[name] for name in there} == dict.fromkeys(there, Treatment.TRAPPED)
     past = PAST_THE_FILTER.split()
-    assert {name: judged[name] for name in past} == dict.fromkeys(past, Treatment.DENIED)
+    assert {judged[name] for name in past} == REFUSING
 
 
 @pytest.mark.parametrize("machine", MACHINES)
