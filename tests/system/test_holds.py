@@ -267,6 +267,60 @@ def test_no_update_is_lost_between_transactions_and_commands(drive: Callable[...
     assert (tree / "counter").read_text() == "800\n"
 
 
+TRANSFERS = """
+import random
+chance = random.Random(int(sys.argv[2]))
+def transfer(tx):
+    one, other = chance.sample("abc", 2)
+    amount = chance.randint(1, 5)
+    tx.modify(one, lambda text: str(int(text) - amount))
+    tx.modify(other, lambda text: str(int(text) + amount))
+def audit(tx):
+    amounts = [int(tx.read(name)) for name in chance.sample("abc", 3)]
+    assert sum(amounts) == 300, amounts
+for _ in range(int(sys.argv[3])):
+    for task in (transfer, audit):
+        try:
+            cbx.transact(task)
+        except TransactionConflict:
+            pass
+runner.close()
+"""
+# What it writes nobody can tell before. One in three fails, and is undone.
+TRANSFER = """
+import os, random, sys, time
+chance = random.Random(int(sys.argv[1]))
+one, other = chance.sample("abc", 2)
+for name, amount in ((one, -7), (other, 7)):
+    with open(name) as file:
+        number = int(file.read())
+    time.sleep(0.01)
+    with open(name, "w") as file:
+        file.write(str(number + amount))
+sys.exit(int(sys.argv[1]) % 3 == 0)
+"""
+
+
+@guarded
+def test_money_is_neither_made_nor_lost_whoever_is_killed(drive: Callable[..., Client], tree: Path) -> None:
+    for name in "abc":
+        (tree / name).write_text("100")
+    driver = drive()
+    steady = [in_a_process(CBX + TRANSFERS, tree, seed, 15) for seed in range(2)]
+    killed = [in_a_process(CBX + TRANSFERS, tree, seed, 100_000) for seed in range(10, 13)]
+    done = []
+    for number in range(18):
+        script = ["python3", "-S", "-c", TRANSFER, str(number)]
+        done.append(driver.run(script, rollback="on-failure", **GUARD))
+        if number % 6 == 5:
+            killed[number // 6].kill()
+    assert [one.exit_code for one in done] == [int(number % 3 == 0) for number in range(18)]
+    finish(*steady)
+    assert [one.wait() for one in killed] == [-signal.SIGKILL] * 3
+    seen = driver.text(driver.run("cat a; echo; cat b; echo; cat c", claims=[read("a"), read("b"), read("c")]))
+    assert sum(map(int, seen.split())) == 300
+
+
 BOTH = """
 for number in range(40):
     with cbx.transaction() as tx:

@@ -244,7 +244,8 @@ class Lifecycle:
     def _release(self, entry: Entry, event: Ended, now: float) -> None:
         """Take back whatever a task holds that ran. It may come again for another attempt."""
         self._serial += 1
-        oldest = next((one.serial for one in self._running if one is not entry), 0)
+        # Holds are never stale, so that one that stays for long keeps no notes.
+        oldest = next((one.serial for one in self._running if one is not entry and not one.task.hold), 0)
         self._updates.note(entry, self._serial, event.written, oldest)
         if entry.parent is not None and entry.parent.holding and not event.restarted:
             self._reaching.inherit(entry.parent, passed_on(entry, event), now)

@@ -124,6 +124,15 @@ class TestClaims:
         engine.handle(end(2), 2)
         assert granted(engine.handle(reach(1, write("a")), 3)) == [1]
 
+    def test_one_that_stays_keeps_no_notes_of_changes(self) -> None:
+        engine = holding()
+        engine.handle(submit(task(2, write("a")), client=B), 1)
+        engine.handle(end(2), 2)
+        assert not engine._updates.newest
+        engine.handle(submit(task(3, write("a")), task(4), client=B), 3)
+        engine.handle(end(3), 4)
+        assert engine._updates.newest
+
     def test_what_it_changed_is_stale_for_those_that_ran_meanwhile(self) -> None:
         engine = holding()
         engine.handle(submit(task(2, restartable=True), client=B), 1)
