@@ -38,6 +38,9 @@ WORKLOADS = (
 IN_A_ROW = 3
 """So many runs that ended first, one after the other, end the count: where threads race, one more call may come or not."""
 
+TOO_MANY = 20
+"""Violations after which a part of a run is tried no further."""
+
 
 @dataclass(slots=True)
 class Figures:
@@ -81,8 +84,8 @@ def try_workload(name: str, *, durability: Durability, sample: int, seed: int) -
                 for point in points(where, number):
                     verdict, against = crasher.strike(point, traps)
                     figures.add(point, verdict, against)
-                    misses = misses + 1 if verdict is Verdict.UNKILLED else 0
-                if misses >= IN_A_ROW:
+                    misses = 0 if crasher.fired else misses + 1
+                if misses >= IN_A_ROW or len(figures.wrong) >= TOO_MANY:
                     break
     return figures
 

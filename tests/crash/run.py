@@ -62,6 +62,8 @@ class Crasher:
         self._board = Board()
         self._log = base / "log"
         self._failed = False
+        self.fired = False
+        """Whether the last kill has happened; else the run ended first."""
         self.place.set_up(workload)
         self._before = look(self._tree)
         self._job = {rollback: self._prepare(rollback) for rollback in (Rollback.NEVER, Rollback.ALWAYS)}
@@ -101,13 +103,13 @@ class Crasher:
         if point.where is Where.RECOVERY:
             self._run(Point(where=Where.TRAP, number=traps, side=Side.AFTER))
             if not self._board.fired:
+                self.fired = False
                 self._start_over()
                 return Verdict.UNKILLED, ""
             self._recover(point)
-            fired = self._board.fired
         else:
             self._run(point)
-            fired = self._board.fired
+        self.fired = fired = self._board.fired
         if point.again and fired:
             self._recover(Point(where=Where.RECOVERY, number=point.again, side=Side.AFTER))
         if fired:
