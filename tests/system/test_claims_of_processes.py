@@ -20,9 +20,10 @@ from pytest_cbx.client.outcome import Outcome
 from pytest_cbx.config.model import CommandConfig, Isolation
 from pytest_cbx.events import AnyEvent, CallRefused, CommandSurprised, CommandWaiting, SignalRefused
 from pytest_cbx.execute import ladder
+from pytest_cbx.execute.kernel.syscalls import table
 from pytest_cbx.tier import Tier
 from tests.system.guarded import commands_at, make_project, run_tests
-from tests.system.helpers import assert_nothing_left, run_cbx, start_pytest, wait_for
+from tests.system.helpers import assert_nothing_left, run_cbx, start_pytest
 
 pytestmark = pytest.mark.skipif(ladder.probe().level == "off", reason=f"no rung guard here: {ladder.probe().reason}")
 PYTHON = sys.executable
@@ -41,10 +42,16 @@ def cbx(tmp_path: Path, events: list[AnyEvent]) -> Iterator[Cbx]:
 
 
 @pytest.fixture
-def victim(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process of somebody else, with a name that no other has, in a group of its own."""
-    program = tmp_path / f"v{os.getpid()}x{time.monotonic_ns() % 100_000}"
-    shutil.copy(shutil.which("sleep") or "/bin/sleep", program)
+def program(tmp_path: Path) -> Path:
+    """A program that sleeps, with a name that no other has."""
+    found = tmp_path / f"v{os.getpid()}x{time.monotonic_ns() % 100_000}"
+    shutil.copy(shutil.which("sleep") or "/bin/sleep", found)
+    return found
+
+
+@pytest.fixture
+def victim(program: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process of somebody else, in a group of its own."""
     process = subprocess.Popen([program, "300"], start_new_session=True)
     yield process
     process.kill()
@@ -77,11 +84,9 @@ FOREIGN = {
 
 @pytest.mark.parametrize("how", FOREIGN)
 def test_a_foreign_process_gets_no_signal(
-    how: str, cbx: Cbx, victim: subprocess.Popen[bytes], events: list[AnyEvent]
+    how: str, cbx: Cbx, program: Path, victim: subprocess.Popen[bytes], events: list[AnyEvent]
 ) -> None:
-    from pytest_cbx.execute.kernel.syscalls import table
-
-    name = Path(f"/proc/{victim.pid}/comm").read_text().strip()
+    name = program.name
     outcome = run(cbx, FOREIGN[how].format(pid=victim.pid, name=name, tgkill=table().numbers["tgkill"]))
     time.sleep(0.05)
     assert victim.poll() is None
@@ -347,8 +352,6 @@ CALLS = {
 
 @pytest.mark.parametrize("call", CALLS)
 def test_what_would_get_out_of_the_guard_fails_and_is_told(call: str, cbx: Cbx, events: list[AnyEvent]) -> None:
-    from pytest_cbx.execute.kernel.syscalls import table
-
     outcome = run(cbx, CALLS[call].format(clone=table().numbers["clone"]))
     assert outcome.exit_code not in (0, None)
     assert any(one.startswith(f"{call} of ") for one in outcome.refused), outcome.refused
@@ -426,9 +429,9 @@ def test_cbx_run_and_pytest_refuse_it(tmp_path: Path, fake: str, monkeypatch: py
     done = run_cbx(project, "run", "--", "sudo true")
     assert done.returncode == 126
     assert "sudo cannot change the user at isolation guard" in done.stderr
-    table = "[[cbx.command]]\nname = '{name}'\nrun = 'sudo true > {name}'\n{more}\n"
+    entry = "[[cbx.command]]\nname = '{name}'\nrun = 'sudo true > {name}'\n{more}\n"
     (project / "cbx.toml").write_text(
-        table.format(name="plain", more="") + table.format(name="allowed", more="privileged = true")
+        entry.format(name="plain", more="") + entry.format(name="allowed", more="privileged = true")
     )
     process = start_pytest(project)
     out, _ = process.communicate(timeout=60)
@@ -438,8 +441,6 @@ def test_cbx_run_and_pytest_refuse_it(tmp_path: Path, fake: str, monkeypatch: py
     assert_nothing_left(project)
 
 
-def test_a_program_that_gains_privileges_by_itself_does_not(cbx: Cbx, tmp_path: Path) -> None:
+def test_a_program_that_gains_privileges_by_itself_does_not(cbx: Cbx) -> None:
     """One that the text does not name: the kernel sees to it (no_new_privs)."""
-    outcome = run(cbx, "grep NoNewPrivs: /proc/self/status")
-    assert outcome.stdout.split() == ["NoNewPrivs:", "1"]
-    wait_for(lambda: outcome.ok, "it ended")
+    assert run(cbx, "grep NoNewPrivs: /proc/self/status").stdout.split() == ["NoNewPrivs:", "1"]

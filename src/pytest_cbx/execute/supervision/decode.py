@@ -166,7 +166,9 @@ class Decoder:
             "chdir": lambda n: self._read(n, HERE, n.args[0], 0),
             "statfs": lambda n: self._read(n, HERE, n.args[0], 0),
             "inotify_add_watch": lambda n: self._read(n, HERE, n.args[1], 0),
-            "name_to_handle_at": lambda n: self._read(n, n.args[0], n.args[1], n.args[4] ^ _FOLLOW),
+            "name_to_handle_at": lambda n: self._read(
+                n, n.args[0], n.args[1], n.args[4] if n.args[4] & _FOLLOW else _NO_FOLLOW
+            ),
         }
 
     # --- one path ------------------------------------------------------------------------------------------

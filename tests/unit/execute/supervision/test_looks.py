@@ -86,6 +86,10 @@ READ, WRITE, NEW = os.O_RDONLY, os.O_WRONLY | os.O_CREAT, os.O_WRONLY | os.O_CRE
         (("linkat", HERE, "f", HERE, "d/f", 0), Deed.CREATE, {"d"}),
         (("chdir", "l"), Deed.READ, {"l"}),
         (("newfstatat", HERE, "l", 0, 0x100), Deed.READ, set()),
+        (("name_to_handle_at", HERE, "l", 0, 0, 0), Deed.READ, set()),
+        (("name_to_handle_at", HERE, "l", 0, 0, 0x400), Deed.READ, {"l"}),
+        (("inotify_add_watch", 3, "l"), Deed.READ, {"l"}),
+        (("statfs", "l"), Deed.READ, {"l"}),
     ],
     ids=str,
 )
