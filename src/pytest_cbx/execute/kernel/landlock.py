@@ -31,7 +31,7 @@ BIND_TCP, CONNECT_TCP = 1 << 0, 1 << 1
 SCOPE_ABSTRACT_UNIX, SCOPE_SIGNAL = 1 << 0, 1 << 1
 """ABI 6."""
 
-NETWORK_ABI, SCOPE_ABI = 4, 6
+APART_ABI, NETWORK_ABI, SCOPE_ABI = 2, 4, 6
 
 DEVICES = (
     b"/dev/null",
@@ -65,6 +65,9 @@ class Domain:
     """TCP ports that a socket may be bound to; None: no limit (needs ABI 4)."""
     connect_ports: tuple[int, ...] | None = None
     """TCP ports that may be connected to; None: no limit (needs ABI 4)."""
+    apart: bool = False
+    """Whether those inside can reach into no process outside (ptrace, its memory, its descriptors), which every domain sees to,
+    even where it limits nothing else (needs ABI 2)."""
 
 
 @cache
@@ -99,7 +102,9 @@ def enter(domain: Domain) -> None:
     )
     scopes = (SCOPE_SIGNAL if domain.scope_signals else 0) | (SCOPE_ABSTRACT_UNIX if domain.scope_abstract_unix else 0)
     if not files | ports | scopes:
-        return
+        if not domain.apart:
+            return
+        files = REFER  # allowed everywhere, so that nothing is limited
     # An old kernel accepts the longer structure of a newer one only as long as the rest is zero, which `_check` made sure.
     attributes = struct.pack("=QQQ", files, ports, scopes)
     ruleset = system_call(
@@ -108,6 +113,8 @@ def enter(domain: Domain) -> None:
     try:
         if domain.writable is not None:
             _allow_files(ruleset, domain.writable, files)
+        elif files:
+            _allow(ruleset, b"/", files)
         for port, right in _ports(domain):
             rule = struct.pack("=QQ", right, port)
             what = f"a Landlock rule for port {port} cannot be added"
@@ -122,6 +129,7 @@ def enter(domain: Domain) -> None:
 def _check(domain: Domain, version: int) -> None:
     needs = [
         ("files", domain.writable is not None, 1),
+        ("tracing alone", domain.apart, APART_ABI),
         ("ports", domain.bind_ports is not None or domain.connect_ports is not None, NETWORK_ABI),
         ("signals and abstract sockets", domain.scope_signals or domain.scope_abstract_unix, SCOPE_ABI),
     ]

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 
 from pytest_cbx.errors import SpawnError
 from pytest_cbx.execute.kernel.filter import FilterPolicy, Program, build
-from pytest_cbx.execute.kernel.landlock import NETWORK_ABI, SCOPE_ABI, Domain, abi, enter
+from pytest_cbx.execute.kernel.landlock import APART_ABI, NETWORK_ABI, SCOPE_ABI, Domain, abi, enter
 from pytest_cbx.execute.kernel.posix_spawn import Launch
 from pytest_cbx.execute.kernel.seccomp import Listener, install
 from pytest_cbx.execute.model import Guard, GuardKind
@@ -240,6 +240,8 @@ def _domain(guard: Guard) -> Domain:
         writable=guard.writable if guard.kind is GuardKind.SAFE else None,
         scope_signals=version >= SCOPE_ABI,
         bind_ports=guard.bind_ports if version >= NETWORK_ABI else None,
+        # Through the memory of a process outside, everything could be done unseen.
+        apart=version >= APART_ABI,
     )
 
 

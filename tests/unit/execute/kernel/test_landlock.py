@@ -240,3 +240,27 @@ def test_entering_leaves_no_descriptor(places: tuple[Path, Path]) -> None:
         return len(os.listdir("/proc/self/fd")) - before
 
     assert in_thread(count) == 0
+
+
+def test_who_is_apart_reaches_into_nobody_and_is_limited_in_nothing_else(places: tuple[Path, Path]) -> None:
+    _, folder = places
+    outside = subprocess.Popen(["sleep", "60"])
+    try:
+
+        def look() -> None:
+            Path(f"/proc/{outside.pid}/mem").open("rb").close()
+
+        def deed() -> tuple[int, int]:
+            refused = error_of(look)
+            (folder / "file").rename(folder / "folder" / "moved")
+            os.link(folder / "folder" / "moved", folder / "linked")
+            bind_path(folder / "socket")
+            os.kill(outside.pid, 0)
+            return refused, error_of((folder / "folder" / "moved").read_bytes)
+
+        assert error_of(look) == 0
+        assert inside(Domain(apart=True), deed) == (errno.EACCES, 0)
+        assert inside(Domain(), lambda: error_of(look)) == 0
+    finally:
+        outside.kill()
+        outside.wait()
