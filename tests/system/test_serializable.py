@@ -23,7 +23,7 @@ from pytest_cbx.events import AnyEvent, CommandWaiting
 from pytest_cbx.plan.model import Claim, Domain, Mode
 from pytest_cbx.tier import Tier
 from tests.system.guarded import commands_at, make_project, run_tests
-from tests.system.helpers import assert_nothing_left, start_pytest
+from tests.system.helpers import assert_nothing_left, run_cbx, start_cbx, start_pytest, wait_for
 from tests.system.serial_programs import Result, empty, generate, make_tree, run_serially, tree_of
 
 PROGRAMS = int(os.environ.get("CBX_SERIALIZABLE_PROGRAMS", "200"))
@@ -350,3 +350,18 @@ def test_tools_work(tmp_path: Path) -> None:
     assert all(outcome.ok for outcome in outcomes), list(map(str, outcomes))
     said = [outcome.stdout.strip() for outcome in outcomes]
     assert said[2:] == ["", "1 file changed, 1 insertion(+)", "1", "true", "1", "./one.py", "made"]
+
+
+def test_standard_input_is_read_as_it_was(tmp_path: Path) -> None:
+    """Nobody sees a file being read that was opened before."""
+    project = make_project(tmp_path, {}, ignored=("a",))
+    (project / "a").write_text("early\n")
+    run = ("run", "--isolation=serializable", "--")
+    told = tmp_path / "meeting" / "A"
+    with (project / "a").open() as file:
+        reader = start_cbx(project, *run, f": > {told}; sleep 1; cat", stdin=file.fileno())
+        wait_for(told.exists, "the first command runs")
+        writer = run_cbx(project, *run, "echo later > a")
+        out, err = reader.communicate(timeout=30)
+    assert (reader.returncode, out, writer.returncode) == (0, "early\n", 0), err
+    assert (project / "a").read_text() == "later\n"

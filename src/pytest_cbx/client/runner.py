@@ -20,6 +20,7 @@ from pytest_cbx.client.learning import Diary
 from pytest_cbx.client.outcome import Outcome
 from pytest_cbx.client.output import OutputFolder
 from pytest_cbx.client.protection import rollback_of, rung_of
+from pytest_cbx.client.standard_input import claims_on_input
 from pytest_cbx.config.model import Rollback, Settings
 from pytest_cbx.engine.client import Client
 from pytest_cbx.engine.protocol import (
@@ -147,6 +148,7 @@ class Runner:
             side.setdefault(edge.after, []).append(first + edge.before)
         specs: dict[int, CommandSpec | JoinSpec | HoldSpec] = {}
         umask = _umask()
+        inherited = claims_on_input(self._root) if capture is Capture.INHERIT else ()
         for planned in plan.commands:
             number = planned.number
             job = jobs[number]
@@ -164,7 +166,7 @@ class Runner:
                 environment=self._environment,
                 extra_env={os.fsencode(k): os.fsencode(v) for k, v in self._extra(job, environment).items()},
                 tier=job.request.tier,
-                claims=list(job.request.claims),
+                claims=[*job.request.claims, *(inherited if rungs[number] == "serializable" else ())],
                 cpus=job.request.cpus,
                 memory=job.request.memory,
                 timeout=job.config.timeout if job.config.timeout is not None else self.settings.timeouts.command,
