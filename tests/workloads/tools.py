@@ -125,6 +125,12 @@ _TREES = (
         "truncate -s 5 docs/folder/f5.txt",
     ),
     _on_tree(
+        "symlinks-to-here",
+        "ln -s . self; ln -s ./ docs/here; ln -s ../docs/../src/. docs/way",
+        "echo a > self/self/a; mv self/src/f1.txt docs/here/b; rm self/a docs/way/f2.txt; rmdir docs/way/../empty/er",
+        "ln -s l2 l1; ln -s l1 l2; echo x > l1 || rm l1; echo y > l2; mkdir self/new; mv self/new docs/way/",
+    ),
+    _on_tree(
         "symlink-race",
         "for i in $(seq 60); do ln -sfn src sw; echo $i >> sw/race; ln -sfn docs sw; echo $i >> sw/race; done",
         "rm sw",

@@ -210,6 +210,7 @@ def _walk(pid: int, descriptor: int, text: bytes, *, follow: bool, trail: list[b
                 target = _target(pid, path)
                 at = b"" if target.startswith(b"/") else at
                 todo.extend(reversed(target.split(b"/")))
+                info = None  # a link to `.` adds no name
                 continue
             path, info = _pass(path) if todo else _jump(path, errno.ENOENT)
         if not last and not stat.S_ISDIR(info.st_mode):

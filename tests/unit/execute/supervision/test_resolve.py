@@ -68,6 +68,7 @@ def by_us(path: str, follow: bool, start: int = HERE) -> str | int:
         return failure.number
     if info is None:
         return errno.ENOENT
+    assert os.path.samestat(info, os.lstat(found)), f"{found!r} is told to be something else than it is"
     if slash and not stat.S_ISDIR(info.st_mode):
         return errno.ENOTDIR
     return os.fsdecode(found)
@@ -141,6 +142,12 @@ class TestAgainstTheKernel:
 
 @pytest.mark.usefixtures("back")
 class TestEdges:
+    def test_a_link_to_here_adds_no_name(self, tmp_path: Path) -> None:
+        (tmp_path / "here").symlink_to(".")
+        os.chdir(tmp_path)
+        assert entry(os.getpid(), HERE, b"here/new")[:2] == (os.fsencode(tmp_path / "new"), None)
+        assert by_us("here/", True) == by_us("here/./here", True) == str(tmp_path)
+
     def test_a_long_path_below_a_deep_directory(self, tmp_path: Path) -> None:
         os.chdir(tmp_path)
         for _ in range(15):
