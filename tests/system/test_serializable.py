@@ -359,7 +359,8 @@ def test_standard_input_is_read_as_it_was(tmp_path: Path) -> None:
     run = ("run", "--isolation=serializable", "--")
     told = tmp_path / "meeting" / "A"
     with (project / "a").open() as file:
-        reader = start_cbx(project, *run, f": > {told}; sleep 1; cat", stdin=file.fileno())
+        # The pause is for the writer, which would not wait.
+        reader = start_cbx(project, *run, f": > {told}; sleep 4; cat", stdin=file.fileno())
         wait_for(told.exists, "the first command runs")
         writer = run_cbx(project, *run, "echo later > a")
         out, err = reader.communicate(timeout=30)
