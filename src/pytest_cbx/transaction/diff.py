@@ -103,11 +103,15 @@ class _Diff:
     def _files(
         self, old: str, new: str, before: Before | None, path: bytes, now: os.stat_result | None
     ) -> Iterator[str]:
-        left = self._read(before.content) if before is not None and before.content is not None else b""
-        right = self._read(Content(path)) if now is not None else b""
+        what = "created" if before is None else "deleted" if now is None else "changed"
+        try:
+            left = self._read(before.content) if before is not None and before.content is not None else b""
+            right = self._read(Content(path)) if now is not None else b""
+        except PermissionError:
+            yield f"Unreadable file {new} {what}\n"
+            return
         if before is not None and now is not None and left is not None and left == right:
             return
-        what = "created" if before is None else "deleted" if now is None else "changed"
         if left is None or right is None:
             yield f"Large file {new} {what}\n"
         elif b"\0" in left or b"\0" in right:

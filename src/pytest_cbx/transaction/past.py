@@ -23,13 +23,20 @@ class Present:
         self._folders: dict[bytes, bool] = {b"": True}
 
     def look(self, path: bytes) -> os.stat_result | None:
-        """What is at the path; b"" is the root of all. None: nothing."""
+        """What is at the path; b"" is the root of all. None: nothing, or what the command has closed to its own user."""
         if not self._is_folder(path.rpartition(b"/")[0]):
             return None
         try:
             return self.disk.lstat(path or b"/")
-        except (FileNotFoundError, NotADirectoryError):
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
             return None
+
+    def list(self, path: bytes) -> list[bytes]:
+        """The names in a directory; none where that may not be read."""
+        try:
+            return self.disk.listdir(path)
+        except PermissionError:
+            return []
 
     def _is_folder(self, path: bytes) -> bool:
         known = self._folders.get(path)
