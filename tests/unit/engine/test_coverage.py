@@ -80,7 +80,10 @@ scopes = st.sampled_from([Scope.PATH, Scope.TREE])
         st.one_of(
             st.builds(claim, st.lists(segment, min_size=1, max_size=3).map("/".join), st.sampled_from(Mode), scopes),
             st.builds(
-                claim, st.lists(pattern, min_size=1, max_size=3).map("/".join), st.sampled_from(Mode), st.just(Scope.GLOB)
+                claim,
+                st.lists(pattern, min_size=1, max_size=3).map("/".join),
+                st.sampled_from(Mode),
+                st.just(Scope.GLOB),
             ),
         ),
         max_size=4,
@@ -93,3 +96,10 @@ def test_it_agrees_with_the_lock_tables_regions(claims: list[Claim], paths: list
         here = region(claim(path, Mode.READ))
         expected = any(meet(region(one), here) for one in claims if one.mode is not Mode.READ)
         assert (ROOT + b"/" + path.encode() in coverage) is expected
+
+
+def test_a_claim_on_the_whole_tree_covers_the_tree_itself() -> None:
+    assert ROOT in Coverage([claim(".", scope=Scope.TREE)], ROOT)
+    assert ROOT not in Coverage([claim("a", scope=Scope.TREE)], ROOT)
+    assert ROOT not in Coverage([claim(".", Mode.READ, Scope.TREE)], ROOT)
+    assert ROOT in Coverage([claim(".", Mode.READ, Scope.TREE)], ROOT, writing=False)

@@ -322,8 +322,7 @@ class Decoder:
         if path.startswith(other + b"/"):
             raise Fails(errno.EINVAL if exchange else errno.ENOTEMPTY)
         if there is not None and not exchange:
-            if (info.st_ino, info.st_dev) == (there.st_ino, there.st_dev):
-                raise Fails(0)  # two names of one file: nothing happens, successfully
+            # Two names of one file: nothing happens, unless another call takes one of them away before. So it is told as a rename.
             if stat.S_ISDIR(moved) != stat.S_ISDIR(replaced):
                 raise Fails(errno.ENOTDIR if stat.S_ISDIR(moved) else errno.EISDIR)
             if stat.S_ISDIR(replaced) and not _is_empty(other):
@@ -357,16 +356,16 @@ class Decoder:
         of_directory = Deed.READ if flags & _O_PATH else Deed.LIST
         return self._looked_at(n, lambda: self._looks.thing(n.pid, descriptor, text, follow), of_directory)
 
-    def _read(self, n: Notification, descriptor: int, address: int, flags: int) -> Trap:
+    def _read(self, n: Notification, descriptor: int, address: int, flags: int, *, starts: bool = False) -> Trap:
         text = read_string(n.pid, address) if address else b""
         if not text:
-            if not flags & _EMPTY_PATH:
-                raise Fails(0)
+            if not flags & _EMPTY_PATH or not (starts or descriptor & 0xFFFFFFFF == HERE):
+                raise Fails(0)  # what is open was looked at when it was opened, as it is for `fstat`
             return self._looked_at(n, lambda: self._looks.open_thing(n.pid, descriptor))
         return self._looked_at(n, lambda: self._looks.thing(n.pid, descriptor, text, not flags & _NO_FOLLOW))
 
     def _execute(self, n: Notification, descriptor: int, address: int, flags: int) -> Trap:
-        trap = self._read(n, descriptor, address, flags)
+        trap = self._read(n, descriptor, address, flags, starts=True)
         self._looks.interpreters(n.pid, trap.path)
         return trap
 
