@@ -6,13 +6,14 @@ import dataclasses
 import itertools
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pytest_cbx.config.model import Rollback
 from pytest_cbx.engine.arbiter import Arbiter
+from pytest_cbx.engine.broom import Broom
 from pytest_cbx.engine.claiming import changed
 from pytest_cbx.engine.coverage import Coverage
 from pytest_cbx.engine.guard import Guard
@@ -21,7 +22,7 @@ from pytest_cbx.engine.ledger import Command
 from pytest_cbx.engine.protocol import CHANGES_MAX, OBSERVATIONS_MAX, ChangeList, CommandSpec, Observation, Settle
 from pytest_cbx.engine.temporary import VARIABLES, TemporaryFolders
 from pytest_cbx.engine.watched import Watched
-from pytest_cbx.errors import SpawnError
+from pytest_cbx.errors import JournalDamaged, JournalError, SpawnError
 from pytest_cbx.execute.executor import Executor
 from pytest_cbx.execute.kernel.files import clone
 from pytest_cbx.execute.ladder import Reached, probe
@@ -35,7 +36,7 @@ from pytest_cbx.transaction.diff import unified_diff
 from pytest_cbx.transaction.home import EngineFolder, find_home
 from pytest_cbx.transaction.model import Budget, Changes
 from pytest_cbx.transaction.policy import Ended, undo
-from pytest_cbx.transaction.transaction import Transaction
+from pytest_cbx.transaction.transaction import State, Transaction
 
 _RUNGS = ("off", "guard", "serializable")
 _DECODERS_MAX = 64
@@ -93,6 +94,7 @@ class Keeper:
         self._roots = (workspace, *(os.path.realpath(root) for root in settle.roots))
         self._budget = Budget(settle.preimage_limit, free_reserve=_FREE_RESERVE)
         self._folder: EngineFolder | None = None
+        self._broom = Broom()
         self._temporary = TemporaryFolders(token)
         self._ignored = Ignored(Path(os.fsdecode(workspace)))
         self._attempts: dict[TaskId, _Attempt] = {}
@@ -290,7 +292,13 @@ class Keeper:
         written = () if self._arbiter.alone(command.id) else changed(attempt.own, self._workspace)
         diff = unified_diff(transaction) if spec.diff and not again else ""
         size = transaction.taken
-        left = self.undo(command.id) if undone else ()
+        left: tuple[str, ...] = ()
+        if not undone and command.isolation != "serializable":
+            # Decided here, before anybody is told that it passed. (Serializable ones wait for those before them.)
+            watched.failure = self._commit(transaction)
+            undone = bool(watched.failure)
+        if undone:
+            left = self.undo(command.id)
         return self._settlement(
             watched,
             changes,
@@ -305,9 +313,22 @@ class Keeper:
     def commit(self, task: TaskId) -> None:
         """What an ended attempt changed stays."""
         watched = self.watched(task)
-        if watched is not None and watched.transaction is not None:
-            watched.transaction.commit()
+        if watched is not None and watched.transaction is not None and watched.transaction.state is State.RUNNING:
+            self._commit(watched.transaction)
         self._drop(task)
+
+    def _commit(self, transaction: Transaction) -> str:
+        """Returns why that is not possible; empty when it is done."""
+        try:
+            try:
+                transaction.commit(self._broom.later)
+            except JournalError:
+                if self._folder is None or not self._folder.spend_reserve():
+                    raise
+                transaction.commit(self._broom.later)
+        except (JournalError, OSError) as error:
+            return f"its changes could not be made to last: {error}"
+        return ""
 
     def undo(self, task: TaskId) -> tuple[str, ...]:
         """What an ended attempt changed is undone. Returns what could not be."""
@@ -315,8 +336,19 @@ class Keeper:
         left: tuple[str, ...] = ()
         if attempt is not None and attempt.watched is not None and attempt.watched.transaction is not None:
             foreign = self._touched_by_others(attempt) if attempt.watched.shares else frozenset()
-            left = attempt.watched.transaction.roll_back(foreign.__contains__ if foreign else None).incomplete
+            ours = foreign.__contains__ if foreign else None
+            left = self._roll_back(attempt.watched.transaction, ours)
         self._drop(task)
+        return left
+
+    def _roll_back(self, transaction: Transaction, ours: Callable[[bytes], bool] | None) -> tuple[str, ...]:
+        try:
+            left = transaction.roll_back(ours, self._broom.later).incomplete
+            if left and self._folder is not None and self._folder.spend_reserve():
+                # The journal says how far it is, which takes room, too.
+                left = transaction.roll_back(ours, self._broom.later).incomplete
+        except JournalDamaged as error:
+            return (str(error),)
         return left
 
     def _touched_by_others(self, attempt: _Attempt) -> frozenset[bytes]:
@@ -375,6 +407,7 @@ class Keeper:
         for task in reversed(list(self._attempts)):
             left += self.undo(task)
         self._temporary.close()
+        self._broom.close()
         if self._folder is not None:
             self._folder.close()
             self._folder = None

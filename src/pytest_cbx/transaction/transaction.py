@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 from pytest_cbx.errors import JournalError
 from pytest_cbx.transaction import records
@@ -24,6 +25,14 @@ from pytest_cbx.transaction.records import Header, Kind, Record
 from pytest_cbx.transaction.undo import Undo, scopes_below
 
 __all__ = ["State", "Transaction"]
+
+
+Later: TypeAlias = Callable[[Callable[[], None]], None]
+"""Takes work that may be done at any time, in any thread."""
+
+
+def _now(work: Callable[[], None]) -> None:
+    work()
 
 
 class Transaction(Intents):
@@ -120,8 +129,8 @@ class Transaction(Intents):
         self._append(records.begin_scope(shared.scopes, self._scope))
         return Transaction(shared, shared.scopes, self)
 
-    def commit(self) -> None:
-        """Keep what was changed. Idempotent.
+    def commit(self, later: Later | None = None) -> None:
+        """Keep what was changed. Idempotent. `later` is given the removal of the journal's folder, to be called in any thread.
 
         Raises:
             JournalError: it could not be decided; the journal is as it was.
@@ -142,12 +151,12 @@ class Transaction(Intents):
             self.state = State.COMMITTED
             self._leave()
         if self._parent is None:
-            self._drop()
+            self._drop(later)
 
-    def roll_back(self, foreign: Callable[[bytes], bool] | None = None) -> Report:
+    def roll_back(self, foreign: Callable[[bytes], bool] | None = None, later: Later | None = None) -> Report:
         """Undo everything. Idempotent; goes on where a killed one stopped; of a committed one only the folder is removed.
 
-        `foreign` tells of a path whether others have touched it since: it is left as it is.
+        `foreign` tells of a path whether others have touched it since: it is left as it is. `later`: as for `commit`.
 
         Raises:
             JournalDamaged: the journal was damaged meanwhile; nothing was touched.
@@ -162,7 +171,7 @@ class Transaction(Intents):
             self._leave()
         if self._parent is None:
             try:
-                self._drop()
+                self._drop(later)
             except OSError as error:
                 return Report(restored=report.restored, left=report.left, incomplete=(f"{error}: the journal stays",))
         return report
@@ -246,10 +255,14 @@ class Transaction(Intents):
             above = above._parent
         return above is other
 
-    def _drop(self) -> None:
+    def _drop(self, later: Later | None) -> None:
         shared = self._shared
         shared.keeper.release()
-        shared.journal.remove()
         ended, shared.on_end = shared.on_end, None
-        if ended is not None:
-            ended()
+
+        def remove() -> None:
+            shared.journal.remove()
+            if ended is not None:
+                ended()
+
+        (later or _now)(remove)
