@@ -23,6 +23,8 @@ class Seat:
     shape: Shape
     lone: bool
     """Heavier than the whole machine: nothing else runs."""
+    counted: bool = True
+    """It takes something of the capacity."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -223,6 +223,8 @@ class LockTable:
         for node in entry.nodes:
             node.holders.pop(entry, None)
             self._release(node)
+        if not entry.ticket:
+            entry.place = 0  # others may get a ticket meanwhile, and then stand before it
         entry.nodes = []
         entry.gained.clear()
         entry.holdings = None

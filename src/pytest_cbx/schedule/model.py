@@ -69,8 +69,8 @@ class Task:
     """Its reads are reached for, too. Implies `restartable`. Such tasks of one client and parent have the effect of their
     program order (as they were handed in, but each after what it needs or comes after), however they overlap."""
     hold: bool = False
-    """No instance: from its start on it holds claims, and reaches for more, until its client lets go. It takes no seat. All that it
-    reads is reached for, so that nothing of it is stale; but it has no place in program order."""
+    """No instance: from its start on it holds claims, and reaches for more, until its client lets go. It takes no seat, and neither
+    does its first running child. All that it reads is reached for, so nothing of it is stale; it has no place in program order."""
 
 
 class Status(Enum):

@@ -22,6 +22,7 @@ from collections.abc import Callable
 from pytest_cbx.errors import InternalError, ProtocolError
 from pytest_cbx.plan.model import Claim
 from pytest_cbx.schedule import graph, views
+from pytest_cbx.schedule.admission import Seat
 from pytest_cbx.schedule.lifecycle import Client, Lifecycle
 from pytest_cbx.schedule.locks import Obstacle
 from pytest_cbx.schedule.model import (
@@ -297,8 +298,9 @@ class Scheduler(Lifecycle):
             return
         self._locks.unpark(entry, now)
         if entry.task.hold:
+            entry.phase = Phase.PENDING  # it queues for no seat
             if entry.parent is None or not self._reaching.stale_start(entry):
-                self._begin(entry, -1, now)
+                self._begin(entry, self._seats.hold(entry), now)
             return
         entry.phase = Phase.READY
         self._seats.queue(entry, now)
@@ -323,9 +325,9 @@ class Scheduler(Lifecycle):
             self._reaching.stir()
 
     def _start(self, entry: Entry, now: float) -> None:
-        self._begin(entry, self._seats.take(entry).slot, now)
+        self._begin(entry, self._seats.take(entry), now)
 
-    def _begin(self, entry: Entry, slot: int, now: float) -> None:
+    def _begin(self, entry: Entry, seat: Seat, now: float) -> None:
         self._locks.acquire(entry, now)
         entry.phase = Phase.RUNNING
         entry.attempt += 1
@@ -334,7 +336,7 @@ class Scheduler(Lifecycle):
         entry.serial = self._serial
         self._running[entry] = None
         self._reaching.stir()
-        self._out.append(Start(task=entry.id, slot=slot, attempt=entry.attempt, restarts=entry.restarts))
+        self._out.append(Start(task=entry.id, slot=seat.slot, attempt=entry.attempt, restarts=entry.restarts))
 
     def _wake(self) -> None:
         at = min(self._next_deadline(), self._next_retry(), self._seats.opens_at())

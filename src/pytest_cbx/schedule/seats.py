@@ -17,9 +17,8 @@ RESERVE_AFTER = 5.0
 class Seats:
     """Tasks in phase READY come in, tasks that start go out with a seat, and give it back.
 
-    The first running child of a task shares its seat; a task that only holds claims has none, and its children count as those
-    of the task around it. When the owner of a shared seat ends, whoever shares it keeps it, so that its slot and weight stay
-    taken until the last has ended.
+    The first running child of a task shares its seat. When the owner of a shared seat ends, whoever shares it keeps it, so
+    that its slot and weight stay taken until the last has ended.
     """
 
     def __init__(self, capacity: Capacity) -> None:
@@ -35,15 +34,15 @@ class Seats:
     def queue(self, entry: Entry, now: float) -> None:
         """A task waits for a seat from now on."""
         self._ready.add(entry, now)
-        if (carrier := entry.carrier) is not None:
-            carrier.boarding[entry] = None
-            self._to_board[carrier] = None
+        if entry.parent is not None:
+            entry.parent.boarding[entry] = None
+            self._to_board[entry.parent] = None
 
     def unqueue(self, entry: Entry) -> None:
         """It waits no longer: it starts, is parked, or was given up."""
         self._ready.discard(entry)
-        if (carrier := entry.carrier) is not None:
-            carrier.boarding.pop(entry, None)
+        if entry.parent is not None:
+            entry.parent.boarding.pop(entry, None)
         if self.reserved is entry:
             self.reserved = None
 
@@ -69,7 +68,7 @@ class Seats:
 
     def take(self, entry: Entry) -> Seat:
         """The seat for a task that `next` gave."""
-        parent = entry.carrier
+        parent = entry.parent
         if parent is not None and parent.rider is None and parent.seat is not None:
             entry.seat = parent.seat
             entry.rides_on = parent
@@ -78,6 +77,16 @@ class Seats:
             entry.seat = self.admission.take(entry.shape)
             self._ready.started(entry)
         self.unqueue(entry)
+        return entry.seat
+
+    def hold(self, entry: Entry) -> Seat:
+        """One that takes nothing of the capacity, for a task without an instance. Its slot is that of the task around it, or -1.
+
+        Whoever runs may be waiting for what such a task holds; then the command that is run in it must not wait for their seats.
+        """
+        around = entry.parent.seat if entry.parent is not None else None
+        slot = around.slot if around is not None else -1
+        entry.seat = Seat(slot=slot, shape=entry.shape, lone=False, counted=False)
         return entry.seat
 
     def leave(self, entry: Entry, now: float) -> None:
@@ -89,7 +98,7 @@ class Seats:
             base.rider = rider
             if rider is None:
                 self._to_board[base] = None
-        elif rider is None and entry.seat is not None:
+        elif rider is None and entry.seat is not None and entry.seat.counted:
             self.admission.give_back(entry.seat, now)
         entry.seat = entry.rides_on = entry.rider = None
 
@@ -106,7 +115,7 @@ class Seats:
         """Hold the capacity for a task that would be next but does not fit?"""
         if self.reserved is not None or not self.admission.short_of_weight(entry.shape):
             return False
-        if entry.carrier is not None:
+        if entry.parent is not None:
             return False  # it gets its parent's seat when a sibling leaves it
         if now - entry.aged_at <= min(RESERVE_AFTER, 2.0 * entry.task.seconds):
             return False

@@ -153,7 +153,7 @@ class Entry:
 
     @property
     def carrier(self) -> Entry | None:
-        """The task whose seat it may share: the nearest one around it that has an instance."""
+        """The nearest task around it that has an instance."""
         return next((one for one in self.ancestors if not one.task.hold), None)
 
     @property
@@ -222,7 +222,8 @@ def precedes(one: Entry, other: Entry) -> bool:
 
 def passed_on(entry: Entry, event: Ended) -> tuple[Claim, ...]:
     """What a nested task that ended leaves to the task around it: what that one's changes, or what it learned, rest on."""
-    held = (*entry.task.claims, *entry.gained) if entry.task.serializable else tuple(entry.gained)
+    used = entry.task.claims if entry.task.serializable or entry.task.hold else ()
+    held = (*used, *entry.gained)
     if event.rolled_back:
         return tuple(claim for claim in held if claim.mode is Mode.READ)
     return (*held, *(event.written or ()))

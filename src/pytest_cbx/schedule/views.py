@@ -72,7 +72,7 @@ def running(entries: Iterable[Entry]) -> tuple[Running, ...]:
             riding=entry.rides_on is not None,
         )
         for entry in entries
-        if entry.seat is not None
+        if entry.seat is not None and not entry.task.hold
     ]
     return tuple(sorted(seen, key=lambda one: (one.slot, one.started_at, one.task)))
 
@@ -137,7 +137,7 @@ def usage(admission: Admission, running: Collection[Entry], live: Collection[Ent
 
 def check(live: Iterable[Entry], running: Collection[Entry], admission: Admission) -> None:
     """Count the seats anew and compare; slots must differ, and whoever shares a seat must be tied to its owner."""
-    owners = [entry for entry in running if entry.rides_on is None and not entry.task.hold]
+    owners = [one for one in running if one.rides_on is None and (one.seat is None or one.seat.counted)]
     seats = [entry.seat for entry in owners if entry.seat is not None]
     if len(seats) != len(owners) or len({seat.slot for seat in seats}) != len(seats):
         raise InternalError("two seats have one slot, or a running task has no seat")

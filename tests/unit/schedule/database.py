@@ -86,6 +86,8 @@ class Program:
     fails: bool = False
     retries: int = 0
     lock_timeout: float = math.inf
+    hold: bool = False
+    """It is no command: it reaches for what it reads, too, and when told to give way it is undone and over."""
 
 
 @dataclass(eq=False)
@@ -154,7 +156,9 @@ class Database:
                 lock_timeout=program.lock_timeout,
                 parent=None if parent is None else parent.task,
                 restartable=True,
-                serializable=self.serializable,
+                serializable=self.serializable and not program.hold,
+                cpus=0.0 if program.hold else 0.5,
+                hold=program.hold,
                 path_seconds=self.random.uniform(0, 60),
             )
             self.tasks[number] = task
@@ -203,7 +207,7 @@ class Database:
             self._undo(one)
             del self.alive[one.task]
             self.uncommitted.discard(one.task)
-            restarted = isinstance(one.leaving, Restart)
+            restarted = isinstance(one.leaving, Restart) and not one.program.hold
             written = tuple(write(name) for name in one.undo)
             self.send(Ended(task=one.task, passed=False, restarted=restarted, rolled_back=True, written=written))
         elif one.at == len(one.steps):
@@ -215,7 +219,7 @@ class Database:
         if isinstance(step, Run):
             one.at += 1
             self.submit(1000 + one.task, step.programs, one)
-        elif isinstance(step, Read) and not self.serializable:
+        elif isinstance(step, Read) and not (self.serializable or one.program.hold):
             one.memory[step.name] = self.numbers[step.name]
             one.at += 1
         else:
@@ -223,7 +227,7 @@ class Database:
             if self.scheduler.holds(one.task, claim):
                 self._carry_out(one)
                 return
-            if self.scheduler.alone(one.task) and self.random.random() < 0.5:
+            if not one.program.hold and self.scheduler.alone(one.task) and self.random.random() < 0.5:
                 self.taken.setdefault(one.task, []).append(claim)
                 self._hold(one, (claim,))
                 self._carry_out(one)
@@ -352,7 +356,7 @@ class Database:
         one.parent.done.append(one)
         one.parent.added += one.added
         # What it claimed and did not change is nobody's any more, but what it read for sure.
-        kept = one.held if self.serializable else one.held[len(self.tasks[task].claims) :]
+        kept = one.held if self.serializable or one.program.hold else one.held[len(self.tasks[task].claims) :]
         one.parent.held += [*kept, *(write(name) for name in one.undo)]
         for name, before in one.undo.items():
             one.parent.undo.setdefault(name, before)

@@ -70,13 +70,15 @@ def ending(random: Random, steps: list[Step], written: list[str], *, nested: boo
     claims: list[Claim] = [write(name) for name in dict.fromkeys(written) if random.random() < (0.6 if nested else 0.2)]
     if random.random() < 0.1:
         claims.append(random.choice(WIDE))
+    hold = random.random() < 0.2
     return Program(
         steps=tuple(steps),
+        hold=hold,
         claims=tuple(claims),
         label=random.randrange(1_000_003),
-        fickle=not nested and random.random() < 0.5 and not any(isinstance(step, Run) for step in steps),
+        fickle=not nested and not hold and random.random() < 0.5 and not any(isinstance(step, Run) for step in steps),
         fails=random.random() < 0.1,
-        retries=random.choice((0, 0, 1)),
+        retries=0 if hold else random.choice((0, 0, 1)),
         lock_timeout=random.choice((math.inf, math.inf, math.inf, 0.5)),
     )
 
@@ -103,7 +105,8 @@ def mix(seed: int, *, clients: int = 2, cancel: float = 0.0) -> Database:
     assert base.numbers == numbers, "not the effect of committing one after the other"
     groups: dict[tuple[int, int | None], list[int]] = {}
     for one in [*base.committed, *(child for outer in base.committed for child in below(outer))]:
-        groups.setdefault((base.client[one.task], base.tasks[one.task].parent), []).append(one.task)
+        if not one.program.hold:
+            groups.setdefault((base.client[one.task], base.tasks[one.task].parent), []).append(one.task)
     assert all(tasks == sorted(tasks) for tasks in groups.values()), "not in program order"
     return base
 

@@ -67,7 +67,7 @@ class TestSeats:
         engine.handle(submit(task(1)), 0)
         assert started(engine.handle(submit(hold(2), client=B), 1)) == [2]
 
-    def test_a_command_in_a_hold_in_a_command_rides_on_the_outermost_seat(self) -> None:
+    def test_a_command_in_a_hold_in_a_command_takes_none(self) -> None:
         engine = scheduler(jobs=1)
         engine.handle(submit(task(1)), 0)
         engine.handle(submit(hold(2, parent=1), client=B), 1)
@@ -80,12 +80,25 @@ class TestSeats:
         assert ended(engine.handle(end(1), 5)) == {1: "passed"}
         assert engine.usage().seats == 0
 
-    def test_a_command_in_a_hold_of_nobody_takes_a_seat_of_its_own(self) -> None:
+    def test_the_first_command_in_a_hold_takes_none_as_the_others_may_be_waiting_for_the_hold(self) -> None:
         engine = holding(jobs=1)
         engine.handle(submit(task(9), client=C), 0)
-        assert started(engine.handle(submit(task(2, parent=1)), 1)) == []
-        assert started(engine.handle(end(9), 2)) == [2]
+        assert started(engine.handle(submit(task(2, parent=1), task(3, parent=1)), 1)) == [2]
         engine.check()
+        assert started(engine.handle(end(2), 2)) == [3], "one after the other"
+        assert engine.usage().seats == 1
+        engine.handle(submit(task(4, parent=1)), 3)
+        assert started(engine.handle(end(9), 4)) == [4]
+        engine.check()
+
+    def test_what_is_left_of_one_that_has_ended_gives_back_no_seat(self) -> None:
+        engine = holding(jobs=1)
+        engine.handle(submit(task(2, parent=1)), 1)
+        engine.handle(end(1), 2)
+        engine.check()
+        engine.handle(end(2, passed=False), 3)
+        engine.check()
+        assert engine.usage().seats == 0
 
     def test_holds_do_not_count_as_nesting(self) -> None:
         engine = scheduler()
@@ -213,6 +226,21 @@ class TestCircles:
         engine.handle(reach(1, write("a"), call=2), 4)
         assert restarted(engine.handle(reach(2, write("a"), call=2), 5)) == [2]
         assert granted(engine.handle(end(2, passed=False, rolled_back=True), 6)) == [1]
+
+
+def test_whoever_was_sent_back_has_its_place_behind_those_that_got_a_ticket_meanwhile() -> None:
+    engine = scheduler(jobs=1)
+    engine.handle(submit(hold(8, write("x")), hold(9, write("c")), client=B), 0)
+    engine.handle(submit(task(1, write("x"), serializable=True)), 1)
+    assert started(engine.handle(submit(task(2, write("b"), serializable=True)), 1)) == [2]
+    engine.handle(submit(task(3, write("b"), write("c"), serializable=True)), 1)
+    engine.handle(end(2), 2)
+    engine.handle(submit(task(4, write("c"), serializable=True)), 3)
+    assert started(engine.handle(end(8), 4)) == [1], "its ticket goes to the fourth, as the third waits for a commit"
+    engine.handle(end(1), 5)
+    assert started(engine.handle(end(9), 6)) == [4]
+    assert restarted(engine.handle(end(4), 7)) == [4], "the third comes before it"
+    assert started(engine.handle(end(4, passed=False, restarted=True, rolled_back=True), 8)) == [3]
 
 
 class TestEnds:
