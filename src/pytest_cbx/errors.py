@@ -126,7 +126,7 @@ class PreimageLimit(CbxError):
         """Bytes."""
         super().__init__(
             f"{os.fsdecode(path)} is to be written, and keeping {needed} bytes of it would exceed what is left for that: {left} bytes."
-            " Raise the limit, or make room"
+            " Raise limits.preimage_bytes, or make room on the disk"
         )
 
     def __reduce__(self) -> tuple[type[PreimageLimit], tuple[bytes, int, int]]:

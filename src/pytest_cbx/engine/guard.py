@@ -343,8 +343,7 @@ class Guard:
                 return
             match trap.deed:
                 case Deed.WRITE:
-                    preparation = transaction.prepare_write(trap.path)
-                    if preparation is not None:
+                    while (preparation := transaction.prepare_write(trap.path)) is not None:
                         if preparation.cost > LARGE:
                             self._copy(watched, trap, preparation)
                             return
@@ -362,10 +361,15 @@ class Guard:
             self._no_room(watched, trap, error)
             return
         except (JournalError, OSError) as error:
-            self._arbiter.fail(watched, str(error))
+            self._fail(watched, str(error))
             return
         self._inflight.note(trap)
         watched.listener.proceed(trap.id)
+
+    def _fail(self, watched: Watched, reason: str) -> None:
+        # Its caller stays suspended, so nothing happens by itself that would wake up the engine's loop.
+        self.stirred = True
+        self._arbiter.fail(watched, reason)
 
     # --- what takes long ---------------------------------------------------------------------------------
 
@@ -411,7 +415,7 @@ class Guard:
                     error = failed
             if error is not None:
                 watched.transaction.abandon_write(preparation)
-                self._arbiter.fail(watched, f"the pre-image of {os.fsdecode(trap.path)} cannot be kept: {error}")
+                self._fail(watched, f"the pre-image of {os.fsdecode(trap.path)} cannot be kept: {error}")
                 continue
             self._answer(watched, _made(trap))
 
@@ -423,7 +427,7 @@ class Guard:
         self.stirred = True
         if not self._arbiter.starved(watched, self._numbers):
             del watched.waiting[self._numbers], self._starved[self._numbers]
-            self._arbiter.fail(watched, str(error))
+            self._fail(watched, str(error))
 
     # --- other calls -------------------------------------------------------------------------------------
 

@@ -27,6 +27,8 @@ from pytest_cbx.transaction.transaction import Transaction
 OWNER_LOCK = b"owner.lock"
 INSIDE = b".cbx"
 """The home's name in the work tree itself."""
+RESERVE = 256 * 1024
+"""Bytes that the owner's lock holds, to be given up where a roll back finds the disk full: it has to write how far it is."""
 _OURS = b"pytest-cbx"
 _NOTE = b".gitignore"
 _ATTEMPTS = 20
@@ -133,6 +135,7 @@ class EngineFolder:
         self._token = token
         self._lock = lock
         self._number = 0
+        self._reserved = False
 
     def __enter__(self) -> EngineFolder:
         return self
@@ -155,6 +158,7 @@ class EngineFolder:
         Raises:
             JournalError: its journal cannot be made.
         """
+        self._reserve()
         self._number += 1
         return Transaction.begin(
             b"%s/%d" % (self.path, self._number),
@@ -166,6 +170,30 @@ class EngineFolder:
             clone=clone,
             disk=disk,
         )
+
+    def spend_reserve(self) -> bool:
+        """Make room on a full disk for the end of a transaction; it is taken again before the next one. Returns whether there was any."""
+        spent, self._reserved = self._reserved, False
+        if spent:
+            os.truncate(self._lock_path, 0)
+        return spent
+
+    @property
+    def _lock_path(self) -> bytes:
+        return self.path + b"/" + OWNER_LOCK
+
+    def _reserve(self) -> None:
+        if self._reserved or not hasattr(os, "posix_fallocate"):
+            return
+        try:
+            descriptor = os.open(self._lock_path, os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                os.posix_fallocate(descriptor, 0, RESERVE)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise JournalError(self.path, error) from error
+        self._reserved = True
 
     def close(self) -> None:
         """Let go of the lock, and remove what is empty. Transactions that are not ended are left to recovery. Idempotent."""
