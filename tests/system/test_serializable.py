@@ -45,10 +45,11 @@ class Blind:
         texts: Sequence[str],
         isolation: Isolation | list[Isolation] = Isolation.SERIALIZABLE,
         claims: tuple[Claim, ...] = (),
+        retries: int = 0,
     ) -> list[Outcome]:
         meeting = tempfile.mkdtemp(dir=self._cbx.path.parent)
         configs = [
-            CommandConfig(name=f"c{n}", run=text, line=0, cpus=0.1, env={"MEETING": meeting})
+            CommandConfig(name=f"c{n}", run=text, line=0, cpus=0.1, env={"MEETING": meeting}, retries=retries)
             for n, text in enumerate(texts)
         ]
         jobs = [
@@ -366,3 +367,27 @@ def test_standard_input_is_read_as_it_was(tmp_path: Path) -> None:
         out, err = reader.communicate(timeout=30)
     assert (reader.returncode, out, writer.returncode) == (0, "early\n", 0), err
     assert (project / "a").read_text() == "later\n"
+
+
+FAILS_ONCE = "[ -e $MEETING/once ] || { : > $MEETING/once; exit 1; }; "
+
+
+@pytest.mark.parametrize(
+    ("again", "meanwhile", "said", "left"),
+    [
+        ("cat a", "echo later > a", ["a\n", ""], "later\n"),
+        ("[ -e d ] && echo there", "rm -r d", ["there\n", ""], "a\n"),
+        ("echo earlier > a", "cat a", ["", "earlier\n"], "earlier\n"),
+        ("echo earlier > d/new", "ls d", ["", "new\nx\n"], "a\n"),
+    ],
+)
+def test_what_is_done_alone_counts_past_its_end(
+    blind: Blind, project: Path, again: str, meanwhile: str, said: list[str], left: str
+) -> None:
+    """The later command runs while the earlier one waits for its next attempt, and ends before that."""
+    empty(project)
+    make_tree(project)
+    outcomes = blind.run([FAILS_ONCE + again, f"{MEET}wait_for once; sleep 0.05; {meanwhile}"], retries=1)
+    assert [outcome.stdout for outcome in outcomes] == said, list(map(str, outcomes))
+    assert (project / "a").read_text() == left
+    assert (outcomes[0].attempts, outcomes[1].restarts) == (2, 1)

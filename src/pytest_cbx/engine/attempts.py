@@ -150,6 +150,7 @@ class Attempts:
         if command.stopped and done.cause is Cause.EXIT:
             # Its leader had ended when it was to stop, but not all that belongs to it.
             done = command.exit = dataclasses.replace(done, cause=Cause.CANCELLED, reason=command.stopped)
+        self._tell_last_claims(command)
         settlement = command.settlement = self.keeper.ended(command, spec, done, again=bool(restart))
         self._tell_transaction(command, settlement)
         if settlement.failure:
@@ -184,6 +185,14 @@ class Attempts:
                 written=settlement.written,
             )
         )
+
+    def _tell_last_claims(self, command: Command) -> None:
+        """What it took unasked while nobody else ran, and nobody was told since. Its end would end its claims, too, but these are
+        held on: at serializable until its turn to be committed, of a nested command by the one around it."""
+        watched = self.keeper.watched(command.id)
+        if watched is not None and watched.untold and (watched.reads is not None or watched.parent is not None):
+            claims, watched.untold = self.keeper.judged(tuple(watched.untold)), []
+            self._scheduler.handle(Reached(task=command.id, claims=claims), time.monotonic())
 
     def restart(self, decision: Restart) -> Event | None:
         """Stop an instance, undo what it changed, and start it again."""
