@@ -35,7 +35,7 @@ def test_copies_count_and_links_do_not(tmp_path: Path) -> None:
     kept = sorted(os.listdir(folder))
     before = snapshot(tmp_path / "tree")
     for name in (b"b", b"small"):
-        with pytest.raises(PreimageLimit, match="Raise limits.preimage_bytes") as caught:
+        with pytest.raises(PreimageLimit, match=r"Raise limits\.preimage_bytes") as caught:
             w.write(name, b"new")
         assert (caught.value.path, caught.value.left) == (w.path(name), 50)
     assert_same(before, snapshot(tmp_path / "tree"))
