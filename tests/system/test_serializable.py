@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from pytest_cbx.plan.model import Claim, Domain, Mode
 from pytest_cbx.tier import Tier
 from tests.system.guarded import commands_at, make_project, run_tests
 from tests.system.helpers import assert_nothing_left, run_cbx, start_cbx, start_pytest, wait_for
+from tests.system.nesting import nested
 from tests.system.serial_programs import Result, empty, generate, make_tree, run_serially, tree_of
 
 PROGRAMS = int(os.environ.get("CBX_SERIALIZABLE_PROGRAMS", "200"))
@@ -382,7 +384,7 @@ FAILS_ONCE = "[ -e $MEETING/once ] || { : > $MEETING/once; exit 1; }; "
     ],
 )
 def test_what_is_done_alone_counts_past_its_end(
-    blind: Blind, project: Path, again: str, meanwhile: str, said: list[str], left: str
+    blind: Blind, project: Path, *, again: str, meanwhile: str, said: list[str], left: str
 ) -> None:
     """The later command runs while the earlier one waits for its next attempt, and ends before that."""
     empty(project)
@@ -391,3 +393,23 @@ def test_what_is_done_alone_counts_past_its_end(
     assert [outcome.stdout for outcome in outcomes] == said, list(map(str, outcomes))
     assert (project / "a").read_text() == left
     assert (outcomes[0].attempts, outcomes[1].restarts) == (2, 1)
+
+
+def test_what_something_nested_did_alone_is_held_by_the_command_around_it(blind: Blind, project: Path) -> None:
+    """At `guard`, too: else the next one would build on what is still to be undone."""
+    empty(project)
+    make_tree(project)
+    inner = nested("n=a; echo inner > $n")
+    outer = (
+        f'{inner}; : > $MEETING/A; for _ in {{1..500}}; do [ -e "$MEETING/B" ] && break; sleep 0.01; done; kill -9 $$'
+    )
+    meeting = project.parent / "around"
+    meeting.mkdir()
+    with ThreadPoolExecutor(1) as pool:
+        around = pool.submit(blind.run, [f"MEETING={meeting}; {outer}"], Isolation.GUARD)
+        wait_for((meeting / "A").exists, "the inner command has ended")
+        assert (project / "a").read_text() == "inner\n"
+        done = run_cbx(project, "run", "--", f"echo other >> a; touch {meeting}/B")
+        (outcome,) = around.result()
+    assert (outcome.rolled_back, done.returncode) == (True, 0), (str(outcome), done.stderr)
+    assert (project / "a").read_text() == "a\nother\n"

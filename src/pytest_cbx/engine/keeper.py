@@ -289,7 +289,9 @@ class Keeper:
         attempt.own = transaction.touched()
         tier = max(spec.tier, Tier.CONDITIONAL_PARALLEL)
         undone = again or bool(watched.failure) or undo(Rollback(spec.rollback), tier, _how(done))
-        written = () if self._arbiter.alone(command.id) else changed(attempt.own, self._workspace)
+        # Where nobody else runs, nobody has read it meanwhile; but the command around it holds it on.
+        unseen = watched.parent is None and self._arbiter.alone(command.id)
+        written = () if unseen else changed(attempt.own, self._workspace)
         diff = unified_diff(transaction) if spec.diff and not again else ""
         size = transaction.taken
         left: tuple[str, ...] = ()
