@@ -63,7 +63,9 @@ class _Hold:
     forsaken: bool = False
     """Its client has gone."""
     undone: bool = False
-    """Nothing is left of what its client did under it."""
+    """What its client did under it is undone, as far as it was not committed."""
+    stays: bool = True
+    """Its client died, and what it did may be there still: it had been committed, or cannot be undone."""
     pause: float = RETRY
     retry_at: float = 0.0
     """Clock of the loop; for those that are forsaken."""
@@ -133,15 +135,19 @@ class Holds:
 
     def obey(self, decision: Start | Stop | Restart | Grant | Commit) -> None:
         """A decision on a hold."""
+        if isinstance(decision, Start):
+            self._begin(self._commands[decision.task])
+            return
+        hold = self._holds.get(decision.task)
+        if hold is None:
+            return  # its client has let go, and committed what it did, if it wished to
         match decision:
-            case Start():
-                self._begin(self._commands[decision.task])
             case Grant():
-                self._granted(self._holds[decision.task], decision.number)
+                self._granted(hold, decision.number)
             case Stop() | Restart():
-                self._lose(self._holds[decision.task], decision.reason)
+                self._lose(hold, decision.reason)
             case Commit():
-                pass  # its client has done so
+                pass
 
     def tell_end(self, session: Session, spec: HoldSpec, decision: End) -> None:
         """It is over, or has never begun."""
@@ -214,7 +220,7 @@ class Holds:
 
     def _try_to_end(self, hold: _Hold) -> None:
         if self._undo(hold):
-            self._end(hold, committed=False)
+            self._end(hold, committed=hold.stays)
         else:
             hold.retry_at = time.monotonic() + hold.pause
             hold.pause = min(2 * hold.pause, RETRY_MAX)
@@ -235,6 +241,7 @@ class Holds:
                 events.JournalRecovered, label=result.label, action=result.action.value, reason=result.reason
             )
         hold.undone = True
+        hold.stays = all(result.action is not Action.ROLLED_BACK for result in results)
         return True
 
 
