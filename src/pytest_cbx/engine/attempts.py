@@ -156,6 +156,7 @@ class Attempts:
         if settlement.failure:
             command.failure = settlement.failure
         if restart:
+            command.exit = None  # an attempt that does not count
             self._rewind(command)
             self._herald.ended(command, "restarted")
             self._herald.tell(
@@ -206,6 +207,7 @@ class Attempts:
             left = self.keeper.undo(command.id)
             self._rewind(command)
             self._tell_undone(command, left)
+            command.exit = None
             claims, command.learned = tuple(command.learned), []
             command.claims += claims
             return Ended(task=command.id, passed=False, restarted=True, rolled_back=True, claims=claims)
