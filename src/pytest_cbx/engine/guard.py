@@ -24,6 +24,7 @@ from pytest_cbx.engine.borders import Borders, probe
 from pytest_cbx.engine.claiming import changing, looking, reading, same_file
 from pytest_cbx.engine.watched import Watched
 from pytest_cbx.errors import JournalError, PreimageLimit
+from pytest_cbx.execute.kernel.landlock import DEVICES
 from pytest_cbx.execute.kernel.seccomp import Listener, Notification
 from pytest_cbx.execute.supervision.decode import Decoder
 from pytest_cbx.execute.supervision.deeds import Deed, Trap
@@ -72,8 +73,10 @@ class Guard:
         self._decoder = decoder
         self._workspace = workspace
         self._home = home
-        self._safe_folder = safe_folder + b"/"
-        self._private = private + b"/"
+        devices = tuple(device + b"/" for device in DEVICES)
+        self._safe_free = (safe_folder + b"/", *devices)
+        self._free = (private + b"/", *devices)
+        """Nothing that is there outlives a command."""
         self._inflight = InFlight()
         self._epoll = select.epoll()
         self._watched: dict[int, Watched] = {}
@@ -264,7 +267,7 @@ class Guard:
     def _change(self, watched: Watched, trap: Trap) -> None:
         path = trap.path
         if trap.outside:
-            if not path.startswith(self._private):
+            if not path.startswith(self._free):
                 watched.note_outside(path)
             self._inflight.note(trap)
             watched.listener.proceed(trap.id)
@@ -472,7 +475,7 @@ class Guard:
             _harmless(listener, trap)
         elif trap.deed is Deed.SIGNAL and not trap.number:
             probe(listener, trap)
-        elif (trap.deed in _CHANGING and trap.path.startswith(self._safe_folder)) or (
+        elif (trap.deed in _CHANGING and trap.outside and trap.path.startswith(self._safe_free)) or (
             trap.deed is Deed.SIGNAL and self._borders.is_own_signal(trap)
         ):
             listener.proceed(trap.id)
