@@ -17,7 +17,7 @@ from pytest_cbx.execute.ladder import probe
 from pytest_cbx.plan.model import Claim, Domain, Mode
 from pytest_cbx.tier import Tier
 from tests.inodes import portrait
-from tests.system.engines import ROOMY, Driver, finish, in_a_process, kill_what_is_left, runtime_directory
+from tests.system.engines import ROOMY, Driver, finish, in_a_process, kill_what_is_left, python, runtime_directory
 from tests.system.helpers import wait_for
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at /proc")
@@ -197,6 +197,26 @@ class TestTurns:
         holder.release(hold)
         assert other.wait(command).restarts == 0
 
+    @guarded
+    def test_a_serializable_command_does_not_look_into_the_middle(
+        self, drive: Callable[..., Client], tree: Path
+    ) -> None:
+        for name in "xy":
+            (tree / name).write_text("0")
+        holder, other = drive(), drive()
+        hold = holder.hold(write("x"))
+        holder.wait_held(hold)
+        (tree / "x").write_text("1")
+        look = python("print(*(open(name).read() for name in 'yx'))")
+        command = other.start(look, isolation="serializable", tier=Tier.CONDITIONAL_PARALLEL)
+        assert other.wait_queued(command).reason.startswith("x, held by h1")
+        holder.reach(hold, 1, write("y"))
+        holder.wait_granted(hold, 1)
+        (tree / "y").write_text("1")
+        holder.release(hold)
+        done = other.wait(command)
+        assert (other.text(done), done.restarts) == ("1 1\n", 1), "it had read y before"
+
     def test_whoever_has_waited_too_long_is_told(self, drive: Callable[..., Client]) -> None:
         holder, other = drive(), drive()
         first = holder.hold(write("a"))
@@ -337,14 +357,14 @@ runner.close()
 def test_nobody_sees_half_of_what_the_other_changes(drive: Callable[..., Client], tree: Path) -> None:
     for name in "xy":
         (tree / name).write_text("0")
-    python = in_a_process(CBX + BOTH, tree)
+    process = in_a_process(CBX + BOTH, tree)
     driver = drive()
     changing = "for i in 1 2 3; do echo -n $$.$i > x; sleep 0.002; echo -n $$.$i > y; done"
     for _ in range(8):
         assert driver.run(changing, **GUARD).status == "passed"
         seen = driver.text(driver.run("cat x; echo; cat y", claims=[read("x"), read("y")])).split("\n")
         assert seen[0] == seen[1]
-    finish(python)
+    finish(process)
 
 
 DIES = """
@@ -364,14 +384,14 @@ def test_a_killed_transaction_is_undone_before_anybody_else_goes_on(drive: Calla
     (tree / "b").write_text("there")
     before = portrait([tree])
     driver = drive()
-    python = in_a_process(CBX + DIES, tree)
+    process = in_a_process(CBX + DIES, tree)
     wait_for((tree.parent / "half").exists, "half of it is done")
     assert (tree / "a").read_text() == "half"
     command = driver.start("cat a b; ls", claims=[read("a"), read("b")])
     driver.wait_queued(command)
     (tree.parent / "die").touch()
     assert driver.text(driver.wait(command)) == "wholetherea\nb\n"
-    assert python.wait() == -signal.SIGKILL
+    assert process.wait() == -signal.SIGKILL
     assert portrait([tree]) == before
 
 
@@ -392,12 +412,12 @@ os._exit(0)
 def test_a_child_that_has_the_journal_s_lock_is_waited_for(drive: Callable[..., Client], tree: Path) -> None:
     (tree / "a").write_text("whole")
     driver = drive()
-    python = in_a_process(CBX + FORKS, tree)
+    process = in_a_process(CBX + FORKS, tree)
     wait_for((tree.parent / "half").exists, "half of it is done")
     command = driver.start("cat a", claims=[read("a")])
     driver.wait_queued(command)
     (tree.parent / "die").touch()
-    assert python.wait() == -signal.SIGKILL
+    assert process.wait() == -signal.SIGKILL
     assert not driver.heard(Started, command.id), "nobody knows whether the child still writes"
     (tree.parent / "free").touch()
     assert driver.text(driver.wait(command)) == "whole"
@@ -406,8 +426,8 @@ def test_a_child_that_has_the_journal_s_lock_is_waited_for(drive: Callable[..., 
 def test_the_engine_ends_with_a_killed_client_and_leaves_nothing(tree: Path) -> None:
     (tree / "a").write_text("whole")
     (tree.parent / "die").touch()
-    python = in_a_process(CBX + DIES.replace('tx.delete("b")', ""), tree)
-    assert python.wait() == -signal.SIGKILL
+    process = in_a_process(CBX + DIES.replace('tx.delete("b")', ""), tree)
+    assert process.wait() == -signal.SIGKILL
     runtime = Path(os.environ["XDG_RUNTIME_DIR"])
     wait_for(lambda: not list(runtime.iterdir()), "the engine has ended")
     assert (tree / "a").read_text() == "whole"
@@ -503,10 +523,10 @@ def test_an_interrupt_ends_a_wait(drive: Callable[..., Client], tree: Path) -> N
     holder = drive()
     hold = holder.hold(write("b"))
     holder.wait_held(hold)
-    python = in_a_process(CBX + INTERRUPTED, tree)
+    process = in_a_process(CBX + INTERRUPTED, tree)
     wait_for((tree.parent / "half").exists, "half of it is done")
     after = holder.start("ls", claims=[write("a")])
-    python.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGINT)
     wait_for((tree.parent / "undone").exists, "it was interrupted")
     assert holder.wait(after).status == "passed"
     assert holder.text_of(after) == ""
@@ -516,7 +536,7 @@ def test_an_interrupt_ends_a_wait(drive: Callable[..., Client], tree: Path) -> N
     other.wait_held(again)
     other.release(again)
     (tree.parent / "leave").touch()
-    finish(python)
+    finish(process)
 
 
 OLDER = """
