@@ -47,7 +47,7 @@ class Decoder:
         self._reads = reads
         self._roots = frozenset(workspace_roots)
         self._inside = tuple(root.rstrip(b"/") + b"/" for root in workspace_roots)
-        self._looks = Looks(self._is_inside, self._roots)
+        self._looks = Looks(self._is_inside)
         known = {**self._file_calls(), **(self._looking_calls() if reads else {})}
         self._calls: dict[int, _Call] = {number: known[name] for name, number in calls.numbers.items() if name in known}
         for name, decode in OTHER_CALLS.items():

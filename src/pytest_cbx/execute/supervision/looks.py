@@ -1,8 +1,9 @@
 """What a call looks at beside the path that it is about. Matters where reads are claims, too (isolation "serializable").
 
 How a call ends is decided by more than its path: links on the way, the name that is there already when something is to be
-made, the entries of a directory that is to be removed, the directory in which something new appears, the program that the
-first line of a script names. Whoever is to find these as they were must claim them.
+made, the entries of a directory that is to be removed, the program that the first line of a script names. Whoever is to find
+these as they were must claim them. (That a directory on the way is there needs no claim of its own: who makes, moves or
+removes one claims what is below, too.)
 
 Names of one file are different paths to the claims, so a file with several names is claimed by its inode as well.
 """
@@ -16,7 +17,6 @@ from collections.abc import Callable, Iterator
 from pytest_cbx.execute.supervision.deeds import Deed, Trap
 from pytest_cbx.execute.supervision.resolve import HERE, Fails, Found, Nameless, entry, open_thing, thing
 
-_MAKING = frozenset({Deed.CREATE, Deed.WRITE, Deed.RENAME})
 _INTERPRETERS_MAX = 5
 """How many scripts may run one another. Source: execve(2), "Interpreter scripts"."""
 _FIRST_LINE_MAX = 256
@@ -26,11 +26,10 @@ _FIRST_LINE_MAX = 256
 class Looks:
     """Resolves the paths of one call after the other, and remembers for each what it came upon."""
 
-    __slots__ = ("_ends", "_is_inside", "_roots", "_trail")
+    __slots__ = ("_ends", "_is_inside", "_trail")
 
-    def __init__(self, is_inside: Callable[[bytes], bool], roots: frozenset[bytes]) -> None:
+    def __init__(self, is_inside: Callable[[bytes], bool]) -> None:
         self._is_inside = is_inside
-        self._roots = roots
         self._trail: list[bytes] = []
         self._ends: list[Found] = []
 
@@ -93,13 +92,9 @@ class Looks:
         # What is moved or changed is claimed for that; the rest is only looked at.
         about = (trap.path, trap.other) if trap.deed is not Deed.NONE else ()
         yield from (path for path in self._trail if path not in about)
-        for path, info, _ in self._ends:
+        for path, _, _ in self._ends:
             if path not in about:
                 yield path
-            if info is None and trap.deed in _MAKING:
-                directory = path.rpartition(b"/")[0]
-                if directory not in self._roots:
-                    yield directory
 
 
 def _interpreter(script: bytes) -> bytes:
