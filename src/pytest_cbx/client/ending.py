@@ -49,6 +49,7 @@ def outcome_of(
         rolled_back=finished.rolled_back,
         rollback_incomplete=tuple(finished.rollback_incomplete),
         restarts=finished.restarts,
+        restart_reasons=tuple(finished.restart_reasons),
         surprises=tuple(finished.surprises),
         refused=tuple(finished.refused),
         outside=tuple(sorted(os.fsdecode(path) for path in finished.outside)),

@@ -78,7 +78,9 @@ class Outcome:
     """Its changes were undone; `rollback_incomplete` says what could not be."""
     rollback_incomplete: tuple[str, ...] = ()
     restarts: int = 0
-    """How often it was rolled back and started again because of what other commands did; no attempts of its own."""
+    """How often it was rolled back and started again, for a surprise or because of what other commands did; no attempts of its own."""
+    restart_reasons: tuple[str, ...] = ()
+    """What other commands did: "format changed src/a.py after it had started"."""
     surprises: tuple[str, ...] = ()
     """What it did that its text does not tell: "wrote out.txt, which its text does not tell"."""
     refused: tuple[str, ...] = ()
@@ -127,7 +129,8 @@ def told(outcome: Outcome) -> list[str]:
         lines.append(f"its changes were rolled back: {outcome.undone}")
     lines += [f"not undone: {sentence}" for sentence in outcome.rollback_incomplete]
     if outcome.restarts:
-        lines.append(f"rolled back and started again {_times(outcome.restarts)} because of other commands")
+        why = f" because {'; because '.join(outcome.restart_reasons)}" if outcome.restart_reasons else ""
+        lines.append(f"rolled back and started again {_times(outcome.restarts)}{why}")
     lines += [f"surprise: {sentence}" for sentence in outcome.surprises]
     lines += [f"refused: {deed}" for deed in outcome.refused]
     if outcome.outside:

@@ -156,9 +156,9 @@ class Attempts:
         if settlement.failure:
             command.failure = settlement.failure
         if restart:
-            command.exit = None  # an attempt that does not count
             self._rewind(command)
             self._herald.ended(command, "restarted")
+            command.exit = None  # of an attempt that does not count
             self._herald.tell(
                 events.CommandRestarted,
                 command=command.id,
@@ -198,6 +198,7 @@ class Attempts:
     def restart(self, decision: Restart) -> Event | None:
         """Stop an instance, undo what it changed, and start it again."""
         command = self._commands[decision.task]
+        command.reasons.append(decision.reason)
         command.learned += [claim for claim in decision.claims if claim not in command.learned]
         watched = self.keeper.watched(command.id)
         if watched is not None:

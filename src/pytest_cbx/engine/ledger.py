@@ -51,6 +51,8 @@ class Command:
     stopped: str = ""
     """Why the scheduler had it stopped; empty: it did not."""
     restarts: int = 0
+    reasons: list[str] = field(default_factory=list)
+    """Why other commands made it start again."""
     surprises: list[str] = field(default_factory=list)
     """What a command that was thought to change nothing tried to change."""
     rewind: dict[bytes | int, int] = field(default_factory=dict)

@@ -172,6 +172,17 @@ class Reach(Message, frozen=True, kw_only=True):
     claims: list[Claim]
 
 
+class Journal(Message, frozen=True, kw_only=True):
+    """A client is about to make an undo journal for a hold that it will hand in; or has removed it without having needed that.
+
+    Until the hold is handed in nothing is done under the journal; if the client dies, it is only to be removed.
+    """
+
+    folder: bytes
+    """Absolute."""
+    open: bool
+
+
 class Release(Message, frozen=True, kw_only=True):
     """A client needs a hold no more. Also the answer to `Lost`."""
 
@@ -308,6 +319,8 @@ class Finished(Message, frozen=True, kw_only=True):
     """For people: what could not be undone, and why."""
     restarts: int = 0
     """How often it was rolled back and started again, not counting retries."""
+    restart_reasons: list[str] = []
+    """For people: "format changed src/a.py after it had started". A surprise is told as that."""
     isolation: str = ""
     """The rung that it ran at: that of the command that it is nested in, where that is higher than its own."""
     surprises: list[str] = []
@@ -334,7 +347,7 @@ class Farewell(Message, frozen=True, kw_only=True):
     last: bool
 
 
-FromClient: TypeAlias = Hello | Settle | Environment | Submission | Abandon | Reach | Release | Leave
+FromClient: TypeAlias = Hello | Settle | Environment | Submission | Abandon | Journal | Reach | Release | Leave
 FromEngine: TypeAlias = (
     Welcome | Refused | Queued | Started | Granted | Lost | Retrying | Finished | Observed | Farewell
 )

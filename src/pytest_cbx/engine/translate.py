@@ -137,6 +137,7 @@ def finished(command: Command, spec: CommandSpec, decision: End, holders: list[s
         waited_for=list(dict.fromkeys([*command.waited_for, *holders])),
         leaks=list(done.leaks) if done else [],
         restarts=command.restarts,
+        restart_reasons=list(command.reasons),
         surprises=list(command.surprises),
         isolation=command.isolation,
         **facts,
