@@ -395,6 +395,26 @@ def test_a_killed_transaction_is_undone_before_anybody_else_goes_on(drive: Calla
     assert portrait([tree]) == before
 
 
+IDLE = """
+tx = cbx.transaction().__enter__()
+tell("idle")
+wait_for("die")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_journal_that_was_not_used_yet_is_removed(drive: Callable[..., Client], tree: Path) -> None:
+    driver = drive()
+    process = in_a_process(CBX + IDLE, tree)
+    wait_for((tree.parent / "idle").exists, "it has begun")
+    journals = [path for path in (tree.parent / "state").rglob("*") if path.is_file()]
+    assert journals
+    (tree.parent / "die").touch()
+    process.wait()
+    wait_for(lambda: not any(path.exists() for path in journals), "the living engine has removed it")
+    assert driver.run("true").status == "passed"
+
+
 FORKS = """
 tx = cbx.transaction().__enter__()
 tx.write("a", "half")

@@ -112,9 +112,11 @@ class Hold:
         """Let go."""
         _open.discard(self)
         self._closed(self)
-        if self._submitted:
-            with contextlib.suppress(EngineLost, InternalError):
+        with contextlib.suppress(EngineLost, InternalError):
+            if self._submitted:
                 self._client.release(self.id, committed=committed)
+            elif self._spec.journal:
+                self._client.journal(self._spec.journal, opens=False)
 
     def take(self, message: FromEngine) -> None:
         """A message on it."""

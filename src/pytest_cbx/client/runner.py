@@ -212,6 +212,8 @@ class Runner:
             journal=journal,
         )
         self._next_id += 1
+        if journal:
+            self._client.journal(journal, opens=True)
         hold = self._holds[spec.id] = Hold(
             self._client, spec, pump=self._pump, before=self._begin_before, closed=self._forget
         )

@@ -32,6 +32,7 @@ from pytest_cbx.engine.protocol import (
     Hello,
     HoldSpec,
     JoinSpec,
+    Journal,
     Leave,
     Message,
     Reach,
@@ -116,6 +117,10 @@ class Client:
     def abandon(self, ids: list[int] | None, reason: str) -> None:
         """Cancel commands, or all."""
         self._send(Abandon(ids=ids, reason=reason))
+
+    def journal(self, folder: bytes, *, opens: bool) -> None:
+        """Tell of the undo journal of a hold that is not handed in yet."""
+        self._send(Journal(folder=folder, open=opens))
 
     def reach(self, hold: int, number: int, claims: Sequence[Claim]) -> None:
         """Ask for claims for a hold; `Granted` with this number, or `Lost`, will come."""

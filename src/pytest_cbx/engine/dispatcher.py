@@ -128,6 +128,8 @@ class Dispatcher:
                 self._on_submission(session, message)
             case Abandon():
                 self._on_abandon(session, message)
+            case protocol.Journal():
+                self._known_holds().announced(session, message)
             case protocol.Reach():
                 self._known_holds().wish(session, message)
             case Release():

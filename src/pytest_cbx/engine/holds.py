@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 
 from pytest_cbx import events
 from pytest_cbx.engine.herald import Herald
+from pytest_cbx.engine.intake import check_journal
 from pytest_cbx.engine.keeper import Keeper
 from pytest_cbx.engine.ledger import Command, Session
-from pytest_cbx.engine.protocol import Finished, Granted, HoldSpec, Lost, Release, Started
+from pytest_cbx.engine.protocol import Finished, Granted, HoldSpec, Journal, Lost, Release, Started
 from pytest_cbx.engine.protocol import Reach as Wish
 from pytest_cbx.errors import ProtocolError
 from pytest_cbx.execute.kernel import files
@@ -36,7 +37,7 @@ from pytest_cbx.schedule.model import (
 )
 from pytest_cbx.schedule.scheduler import Scheduler
 from pytest_cbx.transaction.home import INSIDE, Home
-from pytest_cbx.transaction.recovery import Action, recover_folder
+from pytest_cbx.transaction.recovery import Action, JournalResult, recover_folder
 
 RETRY = 0.01
 """Seconds until a journal that could not be had is tried again; doubled each time, up to `RETRY_MAX`."""
@@ -71,6 +72,15 @@ class _Hold:
     """Clock of the loop; for those that are forsaken."""
 
 
+@dataclass(slots=True)
+class _Left:
+    """A journal that a client had announced, under which nothing was done when it died."""
+
+    folder: bytes
+    pause: float = RETRY
+    retry_at: float = 0.0
+
+
 class Holds:
     """All holds of one engine."""
 
@@ -93,6 +103,9 @@ class Holds:
         self._sessions = sessions
         self._feed = feed
         self._holds: dict[TaskId, _Hold] = {}
+        self._announced: dict[ClientId, dict[bytes, None]] = {}
+        """Journals that are not known to be gone."""
+        self._left: list[_Left] = []
 
     # --- what clients say ----------------------------------------------------------------------------------
 
@@ -103,6 +116,15 @@ class Holds:
         """
         mine = [task for task, hold in self._holds.items() if hold.command.client == session.id]
         return mine[-1] if mine else session.parent
+
+    def announced(self, session: Session, message: Journal) -> None:
+        """A client makes a journal, or has removed it."""
+        check_journal(message.folder)
+        mine = self._announced.setdefault(session.id, {})
+        if message.open:
+            mine[message.folder] = None
+        else:
+            mine.pop(message.folder, None)
 
     def wish(self, session: Session, message: Wish) -> None:
         """A client needs more.
@@ -126,6 +148,9 @@ class Holds:
         """A client lets go."""
         task = _task(session, message.id)
         hold = self._holds.get(task)
+        command = self._commands.get(task)
+        if command is not None and isinstance(command.spec, HoldSpec):
+            self._announced.get(session.id, {}).pop(command.spec.journal, None)
         if hold is not None:
             self._end(hold, committed=message.committed)
         elif task in session.live:
@@ -195,6 +220,9 @@ class Holds:
         for hold in reversed([hold for hold in self._holds.values() if hold.command.client == client]):
             hold.forsaken = True
             self._try_to_end(hold)
+        busy = {hold.spec.journal for hold in self._holds.values()}
+        self._left += [_Left(folder) for folder in self._announced.pop(client, ()) if folder not in busy]
+        self.attend()
 
     def undo_below(self, task: TaskId) -> None:
         """A command has ended with all of its processes: what holds in it did is undone before its own transaction ends."""
@@ -206,16 +234,24 @@ class Holds:
         now = time.monotonic()
         for hold in [hold for hold in self._holds.values() if hold.forsaken and hold.retry_at <= now]:
             self._try_to_end(hold)
+        for left in [left for left in self._left if left.retry_at <= now]:
+            if self._recover(left.folder) is not None:
+                self._left.remove(left)
+            left.retry_at, left.pause = now + left.pause, min(2 * left.pause, RETRY_MAX)
 
     def next_look(self) -> float | None:
         """When `attend` has something to do, on the clock of `time.monotonic`; None: never."""
-        return min((hold.retry_at for hold in self._holds.values() if hold.forsaken), default=None)
+        forsaken = (hold.retry_at for hold in self._holds.values() if hold.forsaken)
+        return min((*forsaken, *(left.retry_at for left in self._left)), default=None)
 
     def close(self) -> None:
         """The engine ends: nobody waits for a claim any more, but what dead clients did is undone, if it can be."""
         deadline = time.monotonic() + CLOSING
         for hold in reversed([hold for hold in self._holds.values() if hold.forsaken]):
             while not self._undo(hold) and time.monotonic() < deadline:
+                time.sleep(_PAUSE)
+        for left in self._left:
+            while self._recover(left.folder) is None and time.monotonic() < deadline:
                 time.sleep(_PAUSE)
 
     def _try_to_end(self, hold: _Hold) -> None:
@@ -230,11 +266,8 @@ class Holds:
         folder = hold.spec.journal
         if hold.undone or not folder:
             return True
-        path = os.path.dirname(folder)
-        inside = path == self._workspace.rstrip(b"/") + b"/" + INSIDE
-        home = Home(path=path, workspace=self._workspace, inside=inside)
-        results = recover_folder(home, folder, clone=files.clone)
-        if any(result.action is Action.BUSY for result in results):
+        results = self._recover(folder)
+        if results is None:
             return False
         for result in results:
             self._herald.tell(
@@ -243,6 +276,14 @@ class Holds:
         hold.undone = True
         hold.stays = all(result.action is not Action.ROLLED_BACK for result in results)
         return True
+
+    def _recover(self, folder: bytes) -> tuple[JournalResult, ...] | None:
+        """What was done with a journal's folder; None while somebody has it."""
+        path = os.path.dirname(folder)
+        inside = path == self._workspace.rstrip(b"/") + b"/" + INSIDE
+        home = Home(path=path, workspace=self._workspace, inside=inside)
+        results = recover_folder(home, folder, clone=files.clone)
+        return None if any(result.action is Action.BUSY for result in results) else results
 
 
 def _task(session: Session, number: int) -> TaskId:

@@ -70,9 +70,15 @@ def check_submission(session: Session, message: Submission) -> None:
         raise ProtocolError(f"the submission wants {wanted} descriptors and brought {came}")
 
 
+def check_journal(folder: bytes) -> None:
+    """Raise `ProtocolError` for what cannot be the folder of a journal."""
+    if not folder.startswith(b"/") or b"\0" in folder:
+        raise ProtocolError(f"a journal needs an absolute path, not {folder!r}")
+
+
 def _check_hold(node: HoldSpec) -> None:
-    if node.journal and (not node.journal.startswith(b"/") or b"\0" in node.journal):
-        raise ProtocolError(f'the hold "{node.name}" needs an absolute path for its journal')
+    if node.journal:
+        check_journal(node.journal)
     if not _within(node.lock_timeout, 0, _SECONDS_MAX):
         raise ProtocolError(f'the hold "{node.name}" has a lock time-out that makes no sense: {node.lock_timeout}')
 
