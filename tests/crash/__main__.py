@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from pytest_cbx.config.model import Durability
@@ -19,6 +20,7 @@ from tests.crash.campaign import WORKLOADS, Figures, try_workload
 from tests.crash.points import Where
 
 SHOWN = 20
+"""Violations of one workload."""
 
 
 def main() -> int:
@@ -40,28 +42,28 @@ def main() -> int:
             print(figures.line(), flush=True)
         return 0
     start = time.monotonic()
-    found = _in_processes(given)
-    if given.json:
-        for figures in found:
-            print(figures.line())
-    else:
-        _print(found, time.monotonic() - start)
-    wrong = [text for figures in found for text in figures.wrong]
+    if not given.json:
+        _print_head()
+    found: list[Figures] = []
+    for figures in _in_processes(given):
+        found.append(figures)
+        print(figures.line() if given.json else _row(figures), flush=True)
+    if not given.json:
+        _print_sum(found, time.monotonic() - start)
+    wrong = any(figures.wrong for figures in found)
     return 1 if wrong or len(found) != len(given.only) else 0
 
 
-def _in_processes(given: argparse.Namespace) -> list[Figures]:
+def _in_processes(given: argparse.Namespace) -> Iterator[Figures]:
     """Each workload in a process of its own, for its environment and its children are its own; so many at once."""
     waiting = list(given.only)
     running: list[subprocess.Popen[str]] = []
-    found: list[Figures] = []
     while waiting or running:
         while waiting and len(running) < given.jobs:
             running.append(_start(given, waiting.pop(0)))
         first = running.pop(0)
         out, _ = first.communicate()
-        found += [Figures(**json.loads(line)) for line in out.splitlines()]
-    return found
+        yield from (Figures(**json.loads(line)) for line in out.splitlines())
 
 
 def _start(given: argparse.Namespace, name: str) -> subprocess.Popen[str]:
@@ -71,18 +73,20 @@ def _start(given: argparse.Namespace, name: str) -> subprocess.Popen[str]:
     return subprocess.Popen(words, cwd=root, stdout=subprocess.PIPE, text=True)
 
 
-def _print(found: list[Figures], seconds: float) -> None:
-    parts = [where.value for where in Where]
-    print(f"{'workload':<30}" + "".join(f"{part:>24}" for part in parts) + f"{'total':>8}  verdicts")
-    for figures in found:
-        row = "".join(f"{figures.counts.get(part, 0):>24}" for part in parts)
-        told = ", ".join(f"{count} {verdict}" for verdict, count in sorted(figures.verdicts.items()))
-        print(f"{figures.workload:<30}{row}{figures.total:>8}  {told}")
-    wrong = [text for figures in found for text in figures.wrong]
-    for text in wrong[:SHOWN]:
-        print(f"WRONG: {text}")
-    total = sum(figures.total for figures in found)
-    print(f"{total} points in {len(found)} workloads, {len(wrong)} wrong; {seconds:.0f} s")
+def _print_head() -> None:
+    print(f"{'workload':<30}" + "".join(f"{where.value:>24}" for where in Where) + f"{'total':>8}  verdicts")
+
+
+def _row(figures: Figures) -> str:
+    counts = "".join(f"{figures.counts.get(where.value, 0):>24}" for where in Where)
+    told = ", ".join(f"{count} {verdict}" for verdict, count in sorted(figures.verdicts.items()))
+    wrong = "".join(f"\nWRONG: {text}" for text in figures.wrong[:SHOWN])
+    return f"{figures.workload:<30}{counts}{figures.total:>8}  {told}{wrong}"
+
+
+def _print_sum(found: list[Figures], seconds: float) -> None:
+    total, wrong = sum(figures.total for figures in found), sum(len(figures.wrong) for figures in found)
+    print(f"{total} points in {len(found)} workloads, {wrong} wrong; {seconds:.0f} s")
 
 
 if __name__ == "__main__":

@@ -251,16 +251,10 @@ class Crasher:
         return found + [f"process {processes.describe(pid)}" for pid in self._children()]
 
     def _children(self) -> list[int]:
-        """Orphans that came to us and are alive."""
-        living: list[int] = []
-        while True:
-            try:
-                pid, _ = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return living
-            if not pid:
-                with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
-                    return [int(word) for word in file.read().split()]
+        """Orphans that came to us and can still do something: who has no memory any more is only being cleared away."""
+        with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
+            pids = [int(word) for word in file.read().split()]
+        return [pid for pid in pids if Path(f"/proc/{pid}/cmdline").read_bytes() or not os.waitpid(pid, 0)]
 
     def _bury(self) -> None:
         """End what should not be there, so that the next run starts alone."""
