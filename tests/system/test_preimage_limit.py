@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -59,7 +60,7 @@ def big(path: Path, megabytes: float) -> Path:
 def writer(text: str) -> list[str]:
     """Python with `write(name)`, `tell(name)` and `meet(name)`; to meet is to wait, in vain where the other cannot come."""
     return python(
-        "import os, time\n"
+        "import os, sys, time\n"
         "def write(name, text=b'new'):\n"
         "    with open(name, 'r+b') as file: file.write(text)\n"
         "def tell(name): open('../' + name, 'w').close()\n"
@@ -299,6 +300,26 @@ def test_a_large_file_is_kept_and_put_back(driver: Driver, tree: Path) -> None:
     assert done.rolled_back
     assert (tree / "large").read_bytes() == old
     roomy.close()
+
+
+# --- a journal that is damaged ---------------------------------------------------------------------------
+
+
+def test_a_journal_that_is_damaged_meanwhile_is_left_alone(driver: Driver, tree: Path) -> None:
+    """Its command fails and says that it could not be undone; others go on."""
+    (tree / "kept").write_text("before")
+    spec = driver.start(writer("write('kept'); tell('written'); meet('end'); sys.exit(0)"), **GUARDED)
+    wait_for((tree.parent / "written").exists, "it has written")
+    (journal,) = (tree.parent / "state").rglob("journal")
+    journal.write_bytes(journal.read_bytes()[:-9] + b"something")
+    (tree.parent / "end").touch()
+    done = driver.wait(spec)
+    assert done.status == "failed"
+    assert "what it changed cannot be told" in done.reason
+    assert str(journal) in done.rollback_incomplete[0]
+    assert driver.run(writer("write('kept', b'after!')"), **GUARDED).status == "passed"
+    driver.close()
+    shutil.rmtree(journal.parent.parent)
 
 
 # --- a disk that is full ---------------------------------------------------------------------------------

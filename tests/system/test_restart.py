@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,11 +44,11 @@ def tree(tmp_path: Path) -> Iterator[Path]:
         yield project
 
 
-def start(tree: Path, name: str, stdin: int | object = subprocess.DEVNULL) -> subprocess.Popen[str]:
+def start(tree: Path, name: str, stdin: Any = subprocess.DEVNULL) -> subprocess.Popen[str]:
     script = f"ME={name} MEETING=.. PYTHONDONTWRITEBYTECODE=1 python3 -m unittest -q {name}"
     return subprocess.Popen(
         [sys.executable, "-m", "pytest_cbx.cli.main", "run", "--name", name, "--", script],
-        cwd=tree, env=environment(), stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,  # type: ignore[call-overload]
+        cwd=tree, env=environment(), stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
 

@@ -285,14 +285,12 @@ class Keeper:
         if transaction is None:
             self._drop(command.id)
             return self._settlement(watched, Changes(), written=())
-        changes = transaction.changes()
-        attempt.own = transaction.touched()
+        changes, attempt.own, diff = _look(watched, transaction, diff=spec.diff and not again)
         tier = max(spec.tier, Tier.CONDITIONAL_PARALLEL)
         undone = again or bool(watched.failure) or undo(Rollback(spec.rollback), tier, _how(done))
         # Where nobody else runs, nobody has read it meanwhile; but the command around it holds it on.
         unseen = watched.parent is None and self._arbiter.alone(command.id)
         written = () if unseen else changed(attempt.own, self._workspace)
-        diff = unified_diff(transaction) if spec.diff and not again else ""
         size = transaction.taken
         left: tuple[str, ...] = ()
         if not undone and command.isolation != "serializable":
@@ -442,6 +440,15 @@ class Keeper:
         if self._folder is None or not self._folder.home.inside:
             return b""
         return self._folder.home.path
+
+
+def _look(watched: Watched, transaction: Transaction, *, diff: bool) -> tuple[Changes, frozenset[bytes], str]:
+    """What an attempt changed and touched. Where that cannot be told, it has failed."""
+    try:
+        return transaction.changes(), transaction.touched(), unified_diff(transaction) if diff else ""
+    except (OSError, JournalError, JournalDamaged) as error:
+        watched.failure = watched.failure or f"what it changed cannot be told: {error}"
+        return Changes(), frozenset(), ""
 
 
 def _may_be_ignored(claim: Claim) -> bool:

@@ -199,6 +199,8 @@ class EngineFolder:
         """Let go of the lock, and remove what is empty. Transactions that are not ended are left to recovery. Idempotent."""
         if not self._lock.is_locked:
             return
+        with contextlib.suppress(OSError):  # somebody removed it
+            self.spend_reserve()
         try:
             if os.listdir(self.path) in ([OWNER_LOCK], []):
                 with contextlib.suppress(FileNotFoundError):

@@ -44,7 +44,8 @@ def test_changes_are_relative_to_the_command_s_own_work_tree() -> None:
 def test_everything_else_is_handed_on(tmp_path: Path) -> None:
     outcome = ended(
         tmp_path, changes=ChangeList(created=[b"a"]), rolled_back=True, rollback_incomplete=["b: busy"], restarts=2,
-        restart_reasons=["format changed a after it had started", "two waited for one another: b"], surprises=["wrote a"], refused=["signal 9 to x (pid 3): not its own"], outside=[b"/z", b"/y"], diff="+a\n",
+        restart_reasons=["format changed a after it had started", "two waited for one another: b"],
+        surprises=["wrote a"], refused=["signal 9 to x (pid 3): not its own"], outside=[b"/z", b"/y"], diff="+a\n",
     )  # fmt: skip
     assert outcome.isolation == "guard"
     assert outcome.outside == ("/y", "/z")
