@@ -6,9 +6,19 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+import msgspec
+
 from pytest_cbx.client.jobs import Job
 from pytest_cbx.client.outcome import Changes, Outcome, error_of
+from pytest_cbx.client.output import cache_home
 from pytest_cbx.engine.protocol import ChangeList, Finished
+
+
+def without_our_own(finished: Finished) -> Finished:
+    """A command's end without what a client nested in it keeps in our cache directory."""
+    ours = os.fsencode(os.path.join(cache_home(), "pytest-cbx")) + b"/"
+    kept = [path for path in finished.outside if not path.startswith(ours)]
+    return finished if len(kept) == len(finished.outside) else msgspec.structs.replace(finished, outside=kept)
 
 
 def outcome_of(

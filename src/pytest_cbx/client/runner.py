@@ -13,7 +13,7 @@ from types import TracebackType
 
 import msgspec
 
-from pytest_cbx.client.ending import outcome_of
+from pytest_cbx.client.ending import outcome_of, without_our_own
 from pytest_cbx.client.holding import Hold
 from pytest_cbx.client.jobs import Job
 from pytest_cbx.client.learning import Diary
@@ -312,7 +312,7 @@ class Runner:
             case Finished():
                 pending = self._pending.pop(message.id, None)
                 if pending is not None:
-                    done.append((message.id, self._outcome(pending, message)))
+                    done.append((message.id, self._outcome(pending, without_our_own(message))))
             case Started() if message.id in self._pending:
                 self.watch.started(self._pending[message.id].job, message.attempt)
             case Queued() if message.id in self._pending:

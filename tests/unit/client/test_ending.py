@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_cbx.client.ending import changes_of, outcome_of
+from pytest_cbx.client.ending import changes_of, outcome_of, without_our_own
 from pytest_cbx.client.outcome import Changes, Outcome, told
 from pytest_cbx.engine.protocol import ChangeList, Finished
 from tests.unit.client.making import make_jobs, make_outcome
@@ -58,6 +58,13 @@ def test_everything_else_is_handed_on(tmp_path: Path) -> None:
         "refused: signal 9 to x (pid 3): not its own",
         "wrote outside the work tree, which is never undone: /y, /z",
     ]
+
+
+def test_what_a_nested_client_keeps_for_itself_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/caches")
+    finished = Finished(id=1, status="passed", outside=[b"/caches/pytest-cbx/1/runs/a", b"/caches/pytest-cbx2", b"/x"])
+    assert without_our_own(finished).outside == [b"/caches/pytest-cbx2", b"/x"]
+    assert without_our_own(Finished(id=1, status="passed", outside=[b"/x"])).outside == [b"/x"]
 
 
 def test_nothing_is_told_of_what_did_not_happen() -> None:
