@@ -68,7 +68,8 @@ class Bench:
                 found[name].append(ways[name]())
         self._fresh(timed)
         undo = self._ours(timed, self._guard, Rollback.ALWAYS)[1] if not timed.count else 0.0
-        return Result(*(statistics.median(found[name]) for name in ways), undo)
+        bare, off, guard = (statistics.median(found[name]) for name in ways)
+        return Result(bare, off, guard, undo)
 
     def _fresh(self, timed: Timed) -> None:
         self._place.set_up(Workload(name=timed.name, setup=timed.setup, script=timed.script))
