@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,9 +17,10 @@ import pytest
 
 from pytest_cbx.config.model import Limits
 from pytest_cbx.engine.protocol import CommandSpec, Finished
+from pytest_cbx.errors import EngineLost
 from pytest_cbx.tier import Tier
 from tests.system.engines import ROOMY, Driver, kill_what_is_left, python, runtime_directory
-from tests.system.helpers import wait_for
+from tests.system.helpers import run_cbx, wait_for
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs a guard")
 MEGABYTE = 1 << 20
@@ -172,6 +175,20 @@ def test_one_starves_for_room_the_other_for_a_file(driver: Driver, tree: Path) -
     assert sum(one.restarts for one in found) >= 1
 
 
+def test_the_room_of_one_that_waits_for_its_turn_to_commit(driver: Driver, tree: Path) -> None:
+    """It comes later in program order and so gives way, else both would wait for ever."""
+    big(tree / "a", 1)
+    big(tree / "b", 1.5)
+    ordered = {"tier": Tier.CONDITIONAL_PARALLEL, "isolation": "serializable"}
+    first = driver.spec(writer("meet('b'); time.sleep(0.3); write('a'); tell('a')"), **ordered)
+    second = driver.spec(writer("write('b'); tell('b')"), **ordered)
+    driver.submit(first, second)
+    one, other = ended(driver, first, second)
+    assert (one.restarts, other.restarts) == (0, 1)
+    assert (tree / "a").read_bytes().startswith(b"new")
+    assert (tree / "b").read_bytes().startswith(b"new")
+
+
 def test_who_starves_can_be_cancelled_and_time_out(driver: Driver, tree: Path) -> None:
     for name in ("a", "b", "c"):
         big(tree / name, 1.5)
@@ -247,7 +264,7 @@ def slow(tree: Path) -> Iterator[Driver]:
     made = OutsideDriver(tree)
     yield made
     made.close()
-    assert engine.wait(timeout=10) == 0
+    assert engine.wait(timeout=10) in (0, -signal.SIGKILL)
 
 
 def copying(slow: Driver, tree: Path) -> CommandSpec:
@@ -285,6 +302,20 @@ def test_the_engine_ends_in_the_middle_of_a_copy(slow: Driver, tree: Path) -> No
     slow.close()
     assert (tree / "large").read_bytes() == old
     assert kept_files(tree) == []
+
+
+def test_the_engine_is_killed_in_the_middle_of_a_copy(slow: Driver, tree: Path) -> None:
+    copying(slow, tree)
+    old = (tree / "large").read_bytes()
+    assert len(kept_files(tree)) == 1
+    os.kill(slow.client.welcome.pid, signal.SIGKILL)
+    with contextlib.suppress(EngineLost):
+        slow.close()
+    done = run_cbx(tree, "recover")
+    assert done.returncode == 0, done.stderr
+    assert (tree / "large").read_bytes() == old
+    assert kept_files(tree) == []
+    assert not (tree.parent / "written").exists()
 
 
 def kept_files(tree: Path) -> list[Path]:
