@@ -101,14 +101,13 @@ class Intents:
         known = self._known.get(folder)
         if known is not None and known.get(name, _UNKNOWN) <= _WRITTEN:
             return
-        preparation = self.prepare_write(path)
-        if preparation is not None:
+        while (preparation := self.prepare_write(path)) is not None:
             preparation.copy()
             self.finish_write(preparation)
 
     def prepare_write(self, path: bytes) -> Preparation | None:
-        """The first third of `write`. What it returns is to be copied, in any thread, and then given to `finish_write`;
-        None: nothing is left to do.
+        """The first third of `write`. What it returns is to be copied, in any thread, and then given to `finish_write`; after that
+        it is to be asked again. None: nothing is left to do.
 
         Raises:
             PreimageLimit, JournalError: as `write`.
@@ -138,12 +137,16 @@ class Intents:
         return None
 
     def finish_write(self, preparation: Preparation) -> None:
-        """The last third of `write`: the copy is complete.
+        """The last third of `write`: the copy is complete. It is dropped when another file has taken the name meanwhile.
 
         Raises:
             JournalError: the journal cannot be written.
         """
         path = preparation.path
+        info = self._look(path)
+        if info is None or _identity(info) != preparation.meta.identity:
+            self._shared.keeper.abandon(preparation)
+            return
         self._shared.keeper.settle(preparation)
         self._append(records.content(self._scope, path, preparation.number, preparation.meta))
         folder, _, name = path.rpartition(b"/")
@@ -411,8 +414,8 @@ class Intents:
 
 def _covers(state: int, info: os.stat_result) -> bool:
     """Whether what is there may vanish without a record. Not a directory: things of before may have been moved into it and removed there,
-    and come back by way of it."""
-    return state == _FRESH or (state == _NAMED and not stat.S_ISDIR(info.st_mode))
+    and come back by way of it. Nor one of several names of a file: by a descriptor, it is still changed when this name is gone."""
+    return state == _FRESH or (state == _NAMED and not stat.S_ISDIR(info.st_mode) and info.st_nlink == 1)
 
 
 def _split(path: bytes) -> tuple[bytes, bytes]:

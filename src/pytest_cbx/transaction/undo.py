@@ -79,8 +79,7 @@ class Undo:
         for one in self._todo:
             if one.kind is Kind.RENAME:
                 self._renames.setdefault(one.target, []).append(one)
-                if one.exchange:
-                    self._renames.setdefault(one.path, []).append(one)
+                self._renames.setdefault(one.path, []).append(one)
             elif one.kind in ABSENCES:
                 self._absent[one.path] = one.index
 
@@ -215,12 +214,16 @@ class Undo:
         return info is not None and (info.st_dev, info.st_ino) == self._replacements.current(identity, index)
 
     def _moves_back(self, path: bytes, info: os.stat_result, index: int) -> bool:
-        """Whether an older rename put this inode here: it goes back by that."""
-        for record in self._renames.get(path, ()):
-            identity = record.identity if record.target == path else record.other
-            if record.index < index and self._is(info, identity, record.index):
-                return True
-        return False
+        """Whether the last rename before a record put this inode here, though told before it: it goes back by that."""
+        record = next((one for one in self._renames.get(path, ()) if one.index < index), None)
+        if record is None or (record.path == path and not record.exchange):
+            return False
+        mine, its, place = record.identity, record.other, record.path
+        if record.path == path:
+            mine, its, place = its, mine, record.target
+        there = self._look(place)
+        gone = self._is(there, its, record.index) if record.exchange else there is None
+        return gone and self._is(info, mine, record.index)
 
     # --- the steps: True when done, False to put off -------------------------------------------------------
 
@@ -376,7 +379,10 @@ class Undo:
                 self._disk.rename(target, source)
                 self._touch_entry(source)
                 self._touch_entry(target)
-            elif not self._is(there, record.identity, record.index):
+            elif self._is(there, record.identity, record.index):
+                # It did not happen, or was taken back, by a link or the other way round: the target was no name of this inode before.
+                self._clear(target, there)
+            else:
                 self._left[source] = None
         return True
 

@@ -399,3 +399,36 @@ def test_a_user_who_may_not_override_modes_gets_the_tree_back(tmp_path: Path) ->
             os._exit(status)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert_same(before, snapshot(tmp_path / "tree"))
+
+
+def test_another_file_takes_the_name_while_it_is_copied(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    for name in ("x", "y"):
+        (tree / name).write_bytes(name.encode() * 100_000)
+    before = snapshot(tree)
+    w, _ = begin(tmp_path)
+    preparation = w.transaction.prepare_write(w.path(b"x"))
+    assert preparation is not None
+    preparation.copy()
+    w.rename(b"y", b"x")
+    w.transaction.finish_write(preparation)
+    w.write(b"x", b"into what was y")
+    assert w.transaction.roll_back().incomplete == ()
+    assert_same(before, snapshot(tree))
+
+
+def test_a_file_of_before_is_changed_by_a_name_that_is_gone(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "old").write_bytes(b"old")
+    before = snapshot(tree)
+    w, _ = begin(tmp_path)
+    w.link(b"old", b"new")
+    descriptor = os.open(tree / "new", os.O_RDONLY)
+    w.unlink(b"new")
+    w.transaction.metadata(w.path(b"new"))
+    os.fchmod(descriptor, 0o700)
+    os.close(descriptor)
+    assert w.transaction.roll_back().incomplete == ()
+    assert_same(before, snapshot(tree))

@@ -5,7 +5,7 @@ what the path leads to, the call would reach a file of which no pre-image was ta
 
 - a *structural* call (it makes, moves, replaces or removes a link, or moves a directory) goes on only when no other call
   is on its way, and no call is decoded until it has happened;
-- a call that takes a name away or puts another file there (unlink, rename, link) does not meet another one on its path.
+- a call that takes a name away or puts something else there does not meet another one on its path: `may_meet` is the rule.
 
 For each trapped call: `arrived`; decode it (`may_decode` tells beforehand whether that is of use); when `may_proceed`, take the
 pre-image, `note` and proceed, all in one go. Whenever that has to stop, for a lock, a long copy, or because the answer was no,
@@ -35,18 +35,43 @@ _TURN = 0.02
 """Seconds for which a call that waits keeps the others behind it before it asks again."""
 _MANY = 64
 """Entries from which on old ones are looked for."""
-_TAKING = frozenset({Deed.REMOVE, Deed.RENAME, Deed.EXCHANGE})
+_NAMING = frozenset({Deed.CREATE, Deed.REMOVE, Deed.RENAME, Deed.EXCHANGE})
+"""After these, something else is at the path."""
+
+
+def may_meet(one: Trap, other: Trap) -> bool:
+    """Whether calls of two threads may be on their way at once, told in this order or the other: whichever happens first, and be it
+    only one of them, what was kept before is right.
+
+    Those that open a file, or change its mode or times, may meet each other anywhere. Those that make, move or take away a name
+    meet no call on that name; a directory is not removed while a call is on its way to a name in it, nor the other way round.
+    """
+    if one.structural or other.structural:
+        return False
+    ones, others = _paths(one), _paths(other)
+    if (one.deed in _NAMING or other.deed in _NAMING) and any(path in others for path in ones):
+        return False
+    return not (
+        (one.deed is Deed.REMOVE and _holds(one.path, others))
+        or (other.deed is Deed.REMOVE and _holds(other.path, ones))
+    )
+
+
+def _holds(directory: bytes, paths: tuple[bytes, ...]) -> bool:
+    """Whether one of the paths is a name in a directory, which must be empty: so there is nothing further below."""
+    return any(path.rpartition(b"/")[0] == directory for path in paths)
 
 
 class _Call:
     """An answered call of one thread."""
 
-    __slots__ = ("at", "made", "paths", "since_ns", "structural", "taking")
+    __slots__ = ("at", "made", "naming", "paths", "since_ns", "structural", "trap")
 
     def __init__(self, trap: Trap, at: float) -> None:
+        self.trap = trap
         self.paths = _paths(trap)
         self.structural = trap.structural
-        self.taking = trap.deed in _TAKING or bool(trap.other)
+        self.naming = trap.deed in _NAMING
         self.at = at
         self.made = trap.notification
         self.since_ns = -1
@@ -76,7 +101,7 @@ class InFlight:
         self._at: dict[bytes, tuple[int, ...]] = {}
         """Whose calls are on their way to a path."""
         self._structural: set[int] = set()
-        self._taking: set[int] = set()
+        self._naming: set[int] = set()
         self._waiting = 0
         """Thread of a structural call that waits for the others."""
         self._waits_until = 0.0
@@ -94,7 +119,7 @@ class InFlight:
         if call is None:
             return
         self._structural.discard(tid)
-        self._taking.discard(tid)
+        self._naming.discard(tid)
         at = self._at
         for path in call.paths:
             tids = at[path]
@@ -114,8 +139,8 @@ class InFlight:
             self._at[path] = (*self._at.get(path, ()), tid)
         if call.structural:
             self._structural.add(tid)
-        if call.taking:
-            self._taking.add(tid)
+        if call.naming:
+            self._naming.add(tid)
         if len(self._calls) >= _MANY:
             self._forget_old(call.at)
 
@@ -140,16 +165,26 @@ class InFlight:
             return False
         if self._next is not None and not self._is_its_turn(self._next, trap):
             return False
-        taking = trap.deed in _TAKING or bool(trap.other)
-        if not taking and not self._taking:
+        if trap.deed not in _NAMING and not self._naming:
             return True
-        near = [tid for path in _paths(trap) for tid in self._at.get(path, ()) if taking or tid in self._taking]
+        near = self._near(trap)
         if not near or self._all_done(near, trap.pid):
             return True
         if self._next is None:
             self._next = _Call(trap, self._clock())
             self._next_tid = trap.pid
         return False
+
+    def _near(self, trap: Trap) -> list[int]:
+        """Whose call it may not meet."""
+        calls, at = self._calls, self._at
+        found: set[int] = set()
+        for path in _paths(trap):
+            found.update(at.get(path, ()))
+            found.update(at.get(path.rpartition(b"/")[0], ()))
+        if trap.deed is Deed.REMOVE:
+            found.update(calls)
+        return [tid for tid in found if not may_meet(calls[tid].trap, trap)]
 
     def _is_its_turn(self, waits: _Call, trap: Trap) -> bool:
         if trap.pid == self._next_tid or self._clock() > waits.at + _TURN:

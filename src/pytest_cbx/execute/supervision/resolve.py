@@ -167,8 +167,8 @@ def _look(path: bytes) -> os.stat_result | None:
         if error.errno in (errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP):
             raise Fails(error.errno) from None
         if error.errno == errno.EACCES:
-            # The caller has no more rights than we have. Should it know better, the kernel says so.
-            raise Fails(0) from None
+            # The caller has no more rights than we have. It must not look again, when another thread has changed the mode.
+            raise Fails(errno.EACCES) from None
         if b"\0" in path:
             raise Fails(errno.ENOENT) from None
         raise

@@ -204,11 +204,17 @@ class TestWhoWaits:
             (trap(A, Deed.CREATE, b"/w/f", b"/w/g"), trap(B), False),
             (trap(A), trap(B, Deed.CREATE, b"/w/f", b"/w/g"), False),
             (trap(A, Deed.RENAME, b"/w/x", b"/w/y"), trap(B, Deed.RENAME, b"/w/f", b"/w/h"), True),
+            (trap(A, Deed.CREATE), trap(B), False),
+            (trap(A, Deed.CREATE), trap(B, path=b"/w/f/g"), True),
+            (trap(A, Deed.REMOVE), trap(B, path=b"/w/f/g"), False),
+            (trap(A, Deed.METADATA, b"/w/f/g"), trap(B, Deed.REMOVE), False),
+            (trap(A, Deed.RENAME, b"/w/x", b"/w/f/g"), trap(B, Deed.REMOVE), False),
         ],
         ids=[
             "two writers", "write and chmod", "write, then unlink", "unlink, then write", "elsewhere",
             "replace what is opened", "open what is replaced", "a chain of renames", "open a new link",
-            "link to what is opened", "renames elsewhere",
+            "link to what is opened", "renames elsewhere", "make a folder, open a file", "make a folder, open below",
+            "open in a removed folder", "remove the folder of a file", "remove where something goes",
         ],
     )  # fmt: skip
     def test_on_one_path(self, calls: InFlight, first: Trap, second: Trap, free: bool) -> None:
