@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 
@@ -19,6 +18,7 @@ from pytest_cbx.engine.herald import Herald
 from pytest_cbx.engine.keeper import Keeper, Settlement
 from pytest_cbx.engine.ledger import Command, Session
 from pytest_cbx.engine.protocol import CommandSpec, Settle, Started
+from pytest_cbx.engine.rewinding import can_rewind, places, rewind
 from pytest_cbx.engine.translate import instance_of
 from pytest_cbx.engine.watched import Watched
 from pytest_cbx.errors import InternalError, SpawnError
@@ -84,7 +84,7 @@ class Attempts:
             self._check_nesting(session)
             guard, variables = self.keeper.confine(command, spec)
             instance = instance_of(command, spec, session, marker, self._settle, guard=guard, variables=variables)
-            command.rewind = _places(command, spec)
+            command.rewind = places(command, spec)
             pid = self._executor.start(command.id, instance)
         except SpawnError as error:
             self.keeper.not_started(command)
@@ -156,7 +156,7 @@ class Attempts:
         if settlement.failure:
             command.failure = settlement.failure
         if restart:
-            self._rewind(command)
+            rewind(command)
             self._herald.ended(command, "restarted")
             command.exit = None  # of an attempt that does not count
             self._herald.tell(
@@ -206,13 +206,13 @@ class Attempts:
         if not command.running and command.id not in self._held:
             # It had ended and waited for those before it.
             left = self.keeper.undo(command.id)
-            self._rewind(command)
+            rewind(command)
             self._tell_undone(command, left)
             command.exit = None
             claims, command.learned = tuple(command.learned), []
             command.claims += claims
             return Ended(task=command.id, passed=False, restarted=True, rolled_back=True, claims=claims)
-        if not _can_rewind(command):
+        if not can_rewind(command):
             command.failure = (
                 f"{decision.reason}, and it cannot be started again, as what it read from its standard input is gone: "
                 "run it again, or give it a file to read from"
@@ -235,18 +235,6 @@ class Attempts:
     def commit(self, task: TaskId) -> None:
         """What it changed stays."""
         self.keeper.commit(task)
-
-    def _rewind(self, command: Command) -> None:
-        """Take back what an attempt wrote into its output files, and read its input again."""
-        spec = command.spec
-        assert isinstance(spec, CommandSpec)
-        for path, size in command.rewind.items():
-            if isinstance(path, int):
-                with contextlib.suppress(OSError):
-                    os.lseek(path, size, os.SEEK_SET)
-            else:
-                with contextlib.suppress(OSError):
-                    os.truncate(path, size)
 
     def _tell_transaction(self, command: Command, settlement: Settlement) -> None:
         changes = settlement.changes
@@ -409,25 +397,3 @@ def _object(trap: Trap, workspace: bytes) -> str:
     if trap.deed is Deed.SIGNAL:
         return "every process" if trap.target == -1 else f"process {abs(trap.target)}"
     return f"port {trap.number}" if trap.deed is Deed.BIND else trap.call
-
-
-def _places(command: Command, spec: CommandSpec) -> dict[bytes | int, int]:
-    """Where the output files of an attempt end when it begins, and where in its input it stands."""
-    places: dict[bytes | int, int] = {}
-    for path in {spec.stdout, spec.stderr} - {b""}:
-        try:
-            places[path] = os.stat(path).st_size
-        except OSError:
-            places[path] = 0
-    if command.descriptors is not None:
-        with contextlib.suppress(OSError):
-            places[command.descriptors[0]] = os.lseek(command.descriptors[0], 0, os.SEEK_CUR)
-    return places
-
-
-def _can_rewind(command: Command) -> bool:
-    """Whether what an attempt may have read can be read again."""
-    if command.descriptors is None:
-        return True
-    mode = os.fstat(command.descriptors[0]).st_mode
-    return not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode))

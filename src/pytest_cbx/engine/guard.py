@@ -9,12 +9,10 @@ else, until something else happens.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import select
 import selectors
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -22,6 +20,7 @@ from collections.abc import Callable
 from pytest_cbx.engine.arbiter import Arbiter
 from pytest_cbx.engine.borders import Borders, probe
 from pytest_cbx.engine.claiming import changing, looking, reading, same_file
+from pytest_cbx.engine.copies import Copies
 from pytest_cbx.engine.watched import Watched
 from pytest_cbx.errors import JournalError, PreimageLimit
 from pytest_cbx.execute.kernel.landlock import DEVICES
@@ -31,7 +30,6 @@ from pytest_cbx.execute.supervision.deeds import Deed, Trap
 from pytest_cbx.execute.supervision.inflight import InFlight
 from pytest_cbx.plan.model import Claim, Domain, Mode
 from pytest_cbx.schedule.model import TaskId
-from pytest_cbx.transaction.keeping import Preparation
 
 LARGE = 8 * 1024 * 1024
 """Bytes; a larger pre-image is copied by a thread, while the loop goes on."""
@@ -87,10 +85,8 @@ class Guard:
         self._starved: dict[int, Watched] = {}
         """Calls whose pre-image waits for the room that other transactions take, by number."""
         self._has_room = False
-        self._copying: dict[Preparation, tuple[Watched, Trap, threading.Thread]] = {}
-        self._copied: deque[tuple[Preparation, Exception | None]] = deque()
-        self._bell, self._rope = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self._epoll.register(self._bell, select.EPOLLIN)
+        self._copies = Copies()
+        self._epoll.register(self._copies.fileno(), select.EPOLLIN)
         self._look_at = 0.0
         self.stirred = False
         """Something was decided that the rest of the engine's loop has to act on."""
@@ -129,7 +125,7 @@ class Guard:
                         del watched[descriptor]
                 elif descriptor == outer:
                     other = True
-                elif descriptor == self._bell:
+                elif descriptor == self._copies.fileno():
                     self._take_copies()
                 elif self._safe is not None and descriptor == self._safe.fileno():
                     self._serve_safe(self._safe)
@@ -158,7 +154,7 @@ class Guard:
         """An attempt has ended: nothing of it runs any more."""
         watched.ended = True
         watched.waiting.clear()
-        self._end_copies(watched)
+        self._copies.end(watched)
         descriptor = watched.listener.fileno()
         if self._watched.pop(descriptor, None) is not None:
             self._epoll.unregister(descriptor)
@@ -185,8 +181,7 @@ class Guard:
         for watched in list(self._watched.values()):
             self.forget(watched)
         self._epoll.close()
-        os.close(self._bell)
-        os.close(self._rope)
+        self._copies.close()
 
     def next_look(self) -> float | None:
         """When to ask for `dead_callers` at the latest, on the clock of `time.monotonic`; None: nobody waits."""
@@ -348,7 +343,7 @@ class Guard:
                 case Deed.WRITE:
                     while (preparation := transaction.prepare_write(trap.path)) is not None:
                         if preparation.cost > LARGE:
-                            self._copy(watched, trap, preparation)
+                            self._copies.begin(watched, trap, preparation)
                             return
                         preparation.copy()
                         transaction.finish_write(preparation)
@@ -376,41 +371,10 @@ class Guard:
 
     # --- what takes long ---------------------------------------------------------------------------------
 
-    def _copy(self, watched: Watched, trap: Trap, preparation: Preparation) -> None:
-        def work() -> None:
-            error: Exception | None = None
-            try:
-                preparation.copy()
-            except Exception as failed:  # whatever it is, the caller must not wait for ever
-                error = failed
-            self._copied.append((preparation, error))
-            with contextlib.suppress(BlockingIOError):  # then it rings already
-                os.write(self._rope, b"!")
-
-        thread = threading.Thread(target=work, daemon=True)
-        self._copying[preparation] = (watched, trap, thread)
-        thread.start()
-
-    def _end_copies(self, watched: Watched) -> None:
-        """Nothing is put beside the journal of an attempt any more."""
-        mine = {one: thread for one, (whose, _, thread) in self._copying.items() if whose is watched}
-        for preparation in mine:
-            preparation.give_up()
-        for preparation, thread in mine.items():
-            thread.join()
-            del self._copying[preparation]
-            if watched.transaction is not None:
-                watched.transaction.abandon_write(preparation)
-
     def _take_copies(self) -> None:
-        os.read(self._bell, 4096)
-        while self._copied:
-            preparation, error = self._copied.popleft()
-            found = self._copying.pop(preparation, None)
-            if found is None:
-                continue
-            watched, trap, _ = found
+        for watched, trap, preparation, failure in self._copies.complete():
             assert watched.transaction is not None
+            error = failure
             if error is None:
                 try:
                     watched.transaction.finish_write(preparation)
