@@ -262,7 +262,7 @@ class Guard:
     def _change(self, watched: Watched, trap: Trap) -> None:
         path = trap.path
         if trap.outside:
-            if not path.startswith(self._free):
+            if not path.startswith(self._free) and path not in watched.outputs:
                 watched.note_outside(path)
             self._inflight.note(trap)
             watched.listener.proceed(trap.id)

@@ -130,8 +130,11 @@ class Keeper:
                 'run that one with isolation = "off", or this one by itself'
             )
         serializable = command.isolation == "serializable"
+        # Whoever opens its output anew, by such a name, opens a file that no SAFE command may write.
+        reopens = any(b"/dev/std" in word or b"/dev/fd/" in word for word in spec.argv)
         safe = (
-            spec.tier is Tier.SAFE_PARALLEL
+            not reopens
+            and spec.tier is Tier.SAFE_PARALLEL
             and not command.descriptors
             and not command.surprises
             and not serializable
@@ -174,6 +177,7 @@ class Keeper:
             reads=Coverage(command.claims, self._workspace, writing=False)
             if command.isolation == "serializable"
             else None,
+            outputs=frozenset((spec.stdout, spec.stderr)),
             shares=any(claim.mode is Mode.CACHE for claim in command.claims),
             ports=frozenset(claim for claim in command.claims if claim.domain is Domain.PORT),
             parent=above.watched if above is not None else None,

@@ -35,6 +35,8 @@ class Watched:
     """What it may read without asking; None: reads are not trapped."""
     ports: frozenset[Claim] = frozenset()
     """Claims on ports that it holds."""
+    outputs: frozenset[bytes] = frozenset()
+    """The files that take its output: opened anew as `/dev/stdout`, they are nothing that it changes."""
     shares: bool = False
     """It has claims that others may have at the same time, though both change what is there: caches."""
     parent: Watched | None = None
