@@ -205,6 +205,11 @@ class Intents:
         if info is not None and not _covers(state, info):
             self._append(self._vanishing(path, info))
             self._learn(folder, name, _GONE)
+        if info is not None and stat.S_ISDIR(info.st_mode):
+            # What comes up in another folder of that name needs records of its own: they are undone before this one.
+            for live in self._shared.live:
+                live._known.pop(path, None)
+                live._timed.discard(path)
 
     def rename(self, source: bytes, target: bytes, *, exchange: bool = False) -> None:
         """`source` is about to take the name `target`, or both to change places.
