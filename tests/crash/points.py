@@ -14,7 +14,9 @@ class Where(Enum):
     JOURNAL = "while it is recorded"
     """A file operation of the engine while the command runs: pre-images, the journal."""
     COMMIT = "in the commit"
+    """And after it, until the engine has gone."""
     ROLL_BACK = "in the roll back"
+    """And after it."""
     RECOVERY = "in the recovery"
     """Of a run that was killed at its last trapped call."""
 

@@ -98,11 +98,9 @@ class Trigger:
 
     def _arming(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def armed(*arguments: Any, **named: Any) -> Any:
+            # And it stays so: what is no longer needed goes later, perhaps while the engine ends.
             self._armed = True
-            try:
-                return function(*arguments, **named)
-            finally:
-                self._armed = False
+            return function(*arguments, **named)
 
         return armed
 
@@ -141,7 +139,8 @@ class Trigger:
         me = os.getpid()
         if self._point.where is not Where.RECOVERY:
             if self._point.victims is not Victims.ENGINE:
-                os.kill(self._board.client, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self._board.client, signal.SIGKILL)
             if self._point.victims is Victims.ALL:
                 for pid in list(_descendants(me)):
                     with contextlib.suppress(ProcessLookupError):
