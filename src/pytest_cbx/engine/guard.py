@@ -227,12 +227,12 @@ class Guard:
         if trap is None or ((trap.looked or trap.inodes) and not self._look(watched, trap)):
             return
         deed = trap.deed
-        if deed in _CHANGING:
-            self._change(watched, trap)
-        elif deed is Deed.NONE and (trap.error or not trap.path):
+        if deed is Deed.NONE and (trap.error or not trap.path):
             _harmless(watched.listener, trap)
         elif trap.path and not self._inflight.may_proceed(trap):
             self._later.append((watched, _made(trap)))
+        elif deed in _CHANGING:
+            self._change(watched, trap)
         elif deed is Deed.NONE:
             self._inflight.note(trap)
             watched.listener.proceed(trap.id)
