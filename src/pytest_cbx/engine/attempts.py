@@ -85,6 +85,7 @@ class Attempts:
             guard, variables = self.keeper.confine(command, spec)
             instance = instance_of(command, spec, session, marker, self._settle, guard=guard, variables=variables)
             command.rewind = places(command, spec)
+            self.keeper.glance()
             pid = self._executor.start(command.id, instance)
         except SpawnError as error:
             self.keeper.not_started(command)
@@ -107,6 +108,7 @@ class Attempts:
             )
         )
         self._herald.started(session, command, pid, dict(self._running))
+        self.keeper.glance()
         self.keeper.started(command, spec, session.parent)
         return None
 

@@ -88,6 +88,9 @@ class Guard:
         self._copies = Copies()
         self._epoll.register(self._copies.fileno(), select.EPOLLIN)
         self._look_at = 0.0
+        self._safe_waits = select.poll()
+        self._put_off: deque[Notification] = deque()
+        """Calls of SAFE commands that came up in the midst of longer work and need more than a nod."""
         self.stirred = False
         """Something was decided that the rest of the engine's loop has to act on."""
 
@@ -110,6 +113,7 @@ class Guard:
         deadline = None if timeout is None else time.monotonic() + timeout
         poll = self._epoll.poll
         watched = self._watched
+        self._answer_put_off()
         while True:
             left = -1.0 if deadline is None else max(0.0, deadline - time.monotonic())
             if self._later:
@@ -149,6 +153,16 @@ class Guard:
         if self._safe is None:
             self._safe = listener
             self._epoll.register(listener.fileno(), select.EPOLLIN)
+            self._safe_waits.register(listener.fileno(), select.POLLIN)
+
+    def glance(self) -> None:
+        """In the midst of longer work: let SAFE commands go on whose calls are harmless, as a shell's look for its terminal is."""
+        listener = self._safe
+        while listener is not None and self._safe_waits.poll(0):
+            notification = listener.receive()
+            if notification is not None and not self._harmless_safe(listener, notification):
+                self._put_off.append(notification)
+                self.stirred = True
 
     def forget(self, watched: Watched) -> None:
         """An attempt has ended: nothing of it runs any more."""
@@ -430,8 +444,22 @@ class Guard:
 
     def _serve_safe(self, listener: Listener) -> None:
         notification = listener.receive()
-        if notification is None:
-            return
+        if notification is not None:
+            self._answer_safe(listener, notification)
+
+    def _answer_put_off(self) -> None:
+        while self._safe is not None and self._put_off:
+            self._answer_safe(self._safe, self._put_off.popleft())
+
+    def _harmless_safe(self, listener: Listener, notification: Notification) -> bool:
+        trap = self._decoder.decode(listener, notification)
+        if trap is not None and (trap.deed is not Deed.NONE and trap.deed not in _READING):
+            return False
+        if trap is not None:
+            _harmless(listener, trap)
+        return True
+
+    def _answer_safe(self, listener: Listener, notification: Notification) -> None:
         trap = self._decoder.decode(listener, notification)
         if trap is None:
             return

@@ -215,6 +215,11 @@ class Keeper:
 
     # --- while -------------------------------------------------------------------------------------------
 
+    def glance(self) -> None:
+        """In the midst of longer work: let SAFE commands go on that only look."""
+        if self.guard is not None:
+            self.guard.glance()
+
     def watched(self, task: TaskId) -> Watched | None:
         """The attempt of a command that is supervised now."""
         attempt = self._attempts.get(task)
