@@ -19,7 +19,7 @@ from pytest_cbx.transaction import records
 from pytest_cbx.transaction.copying import Clone
 from pytest_cbx.transaction.disk import Disk
 from pytest_cbx.transaction.journal import Journal
-from pytest_cbx.transaction.keeping import POOLED, Keeper, Preparation
+from pytest_cbx.transaction.keeping import POOLED, Keeper, Preparation, require_owner
 from pytest_cbx.transaction.model import Budget
 from pytest_cbx.transaction.records import Kind
 from pytest_cbx.transaction.settling import Settling
@@ -359,6 +359,7 @@ class Intents:
         """The records for what is about to lose its name."""
         before = self._times(_split(path)[0])
         if stat.S_ISDIR(info.st_mode):
+            require_owner(path, info)
             return before + records.with_meta(
                 Kind.DIRECTORY, self._scope, path, metas.take(self._shared.disk, path, info)
             )

@@ -170,6 +170,7 @@ class Keeper:
             raise JournalError(path, error) from error
 
     def _keep_otherwise(self, path: bytes, info: os.stat_result, meta: Meta) -> tuple[Kept, bytes, int]:
+        require_owner(path, info)
         if stat.S_ISLNK(info.st_mode):
             try:
                 return Kept.DATA, self.disk.readlink(path), 0
@@ -200,6 +201,18 @@ class Keeper:
         if self._budget is not None and size:
             self._budget.give_back(size)
             self.taken -= size
+
+
+def require_owner(path: bytes, info: os.stat_result) -> None:
+    """For what would have to be made anew.
+
+    Raises:
+        JournalError: it belongs to somebody else, and only root can give a file away.
+    """
+    if info.st_uid != os.geteuid() and os.geteuid() != 0:
+        raise JournalError(
+            path, PermissionError(errno.EPERM, "it belongs to another user, so it could not be brought back")
+        )
 
 
 def _open_unseen(disk: Disk, path: bytes, mode: int) -> int:

@@ -37,6 +37,8 @@ _MANY = 64
 """Entries from which on old ones are looked for."""
 _NAMING = frozenset({Deed.CREATE, Deed.REMOVE, Deed.RENAME, Deed.EXCHANGE})
 """After these, something else is at the path."""
+_BARRING = frozenset({Deed.REMOVE, Deed.METADATA})
+"""After these, what lies below a directory may be out of reach."""
 
 
 def may_meet(one: Trap, other: Trap) -> bool:
@@ -44,34 +46,35 @@ def may_meet(one: Trap, other: Trap) -> bool:
     only one of them, what was kept before is right.
 
     Those that open a file, or change its mode or times, may meet each other anywhere. Those that make, move or take away a name
-    meet no call on that name; a directory is not removed while a call is on its way to a name in it, nor the other way round.
+    meet no call on that name; a directory is not removed, nor its mode changed, while a call is on its way below it, nor the other way
+    round.
     """
     if one.structural or other.structural:
         return False
     ones, others = _paths(one), _paths(other)
     if (one.deed in _NAMING or other.deed in _NAMING) and any(path in others for path in ones):
         return False
-    return not (
-        (one.deed is Deed.REMOVE and _holds(one.path, others))
-        or (other.deed is Deed.REMOVE and _holds(other.path, ones))
-    )
+    return not (_bars(one, others) or _bars(other, ones))
 
 
-def _holds(directory: bytes, paths: tuple[bytes, ...]) -> bool:
-    """Whether one of the paths is a name in a directory, which must be empty: so there is nothing further below."""
-    return any(path.rpartition(b"/")[0] == directory for path in paths)
+def _bars(call: Trap, paths: tuple[bytes, ...]) -> bool:
+    """Whether a call may bar the way to one of the paths: it removes the directory, or takes the right to pass from one above."""
+    if call.deed not in _BARRING:
+        return False
+    below = call.path + b"/"
+    return any(path.startswith(below) for path in paths)
 
 
 class _Call:
     """An answered call of one thread."""
 
-    __slots__ = ("at", "made", "naming", "paths", "since_ns", "structural", "trap")
+    __slots__ = ("at", "careful", "made", "paths", "since_ns", "structural", "trap")
 
     def __init__(self, trap: Trap, at: float) -> None:
         self.trap = trap
         self.paths = _paths(trap)
         self.structural = trap.structural
-        self.naming = trap.deed in _NAMING
+        self.careful = trap.deed in _NAMING or trap.deed in _BARRING
         self.at = at
         self.made = trap.notification
         self.since_ns = -1
@@ -101,7 +104,7 @@ class InFlight:
         self._at: dict[bytes, tuple[int, ...]] = {}
         """Whose calls are on their way to a path."""
         self._structural: set[int] = set()
-        self._naming: set[int] = set()
+        self._careful: set[int] = set()
         self._waiting = 0
         """Thread of a structural call that waits for the others."""
         self._waits_until = 0.0
@@ -119,7 +122,7 @@ class InFlight:
         if call is None:
             return
         self._structural.discard(tid)
-        self._naming.discard(tid)
+        self._careful.discard(tid)
         at = self._at
         for path in call.paths:
             tids = at[path]
@@ -139,8 +142,8 @@ class InFlight:
             self._at[path] = (*self._at.get(path, ()), tid)
         if call.structural:
             self._structural.add(tid)
-        if call.naming:
-            self._naming.add(tid)
+        if call.careful:
+            self._careful.add(tid)
         if len(self._calls) >= _MANY:
             self._forget_old(call.at)
 
@@ -165,7 +168,7 @@ class InFlight:
             return False
         if self._next is not None and not self._is_its_turn(self._next, trap):
             return False
-        if trap.deed not in _NAMING and not self._naming:
+        if trap.deed not in _NAMING and trap.deed not in _BARRING and not self._careful:
             return True
         near = self._near(trap)
         if not near or self._all_done(near, trap.pid):
@@ -180,9 +183,11 @@ class InFlight:
         calls, at = self._calls, self._at
         found: set[int] = set()
         for path in _paths(trap):
-            found.update(at.get(path, ()))
-            found.update(at.get(path.rpartition(b"/")[0], ()))
-        if trap.deed is Deed.REMOVE:
+            while path:
+                if path in at:
+                    found.update(at[path])
+                path = path.rpartition(b"/")[0]  # noqa: PLW2901 - its directory, and so on
+        if trap.deed in _BARRING:
             found.update(calls)
         return [tid for tid in found if not may_meet(calls[tid].trap, trap)]
 

@@ -209,12 +209,14 @@ class TestWhoWaits:
             (trap(A, Deed.REMOVE), trap(B, path=b"/w/f/g"), False),
             (trap(A, Deed.METADATA, b"/w/f/g"), trap(B, Deed.REMOVE), False),
             (trap(A, Deed.RENAME, b"/w/x", b"/w/f/g"), trap(B, Deed.REMOVE), False),
+            (trap(A, Deed.METADATA), trap(B, path=b"/w/f/g/h"), False),
+            (trap(A, path=b"/w/f/g/h"), trap(B, Deed.METADATA), False),
         ],
         ids=[
             "two writers", "write and chmod", "write, then unlink", "unlink, then write", "elsewhere",
             "replace what is opened", "open what is replaced", "a chain of renames", "open a new link",
             "link to what is opened", "renames elsewhere", "make a folder, open a file", "make a folder, open below",
-            "open in a removed folder", "remove the folder of a file", "remove where something goes",
+            "open in a removed folder", "remove the folder of a file", "remove where something goes", "bar the way", "bar the way of others",
         ],
     )  # fmt: skip
     def test_on_one_path(self, calls: InFlight, first: Trap, second: Trap, free: bool) -> None:
