@@ -216,7 +216,8 @@ class TestWhoWaits:
             "two writers", "write and chmod", "write, then unlink", "unlink, then write", "elsewhere",
             "replace what is opened", "open what is replaced", "a chain of renames", "open a new link",
             "link to what is opened", "renames elsewhere", "make a folder, open a file", "make a folder, open below",
-            "open in a removed folder", "remove the folder of a file", "remove where something goes", "bar the way", "bar the way of others",
+            "open in a removed folder", "remove the folder of a file", "remove where something goes", "bar the way",
+            "bar the way of others",
         ],
     )  # fmt: skip
     def test_on_one_path(self, calls: InFlight, first: Trap, second: Trap, free: bool) -> None:
