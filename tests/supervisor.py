@@ -149,7 +149,7 @@ def _run(spec: InstanceSpec, answering: _Answering) -> Watched:
             events = poll.poll(0 if waiting else 1000)
             if events and events[0][1] & select.POLLIN:
                 answering.serve(listener)
-            elif events:
+            elif events and events[0][1] & select.POLLHUP:
                 break
             elif waiting:
                 time.sleep(_RETRY)

@@ -124,15 +124,14 @@ class Guard:
                 if one is not None:
                     if events & select.EPOLLIN:
                         self._serve(one)
-                    else:
+                    elif events & select.EPOLLHUP:
+                        # Not on EPOLLERR: that only says that a signal came while the kernel looked (seccomp_notify_poll).
                         self._epoll.unregister(descriptor)
                         del watched[descriptor]
                 elif descriptor == outer:
                     other = True
-                elif descriptor == self._copies.fileno():
-                    self._take_copies()
-                elif self._safe is not None and descriptor == self._safe.fileno():
-                    self._serve_safe(self._safe)
+                else:
+                    self._serve_rest(descriptor, events)
             if self._later:
                 self._try_again()
             if other:
@@ -140,6 +139,12 @@ class Guard:
             if self.stirred or (deadline is not None and time.monotonic() >= deadline):
                 self.stirred = False
                 return []
+
+    def _serve_rest(self, descriptor: int, events: int) -> None:
+        if descriptor == self._copies.fileno():
+            self._take_copies()
+        elif self._safe is not None and descriptor == self._safe.fileno() and events & select.EPOLLIN:
+            self._serve_safe(self._safe)
 
     # --- coming and going --------------------------------------------------------------------------------
 
