@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import faulthandler
 import os
 import signal
 import sys
@@ -210,6 +211,7 @@ class Crasher:
             null = os.open(os.devnull, os.O_RDONLY)
             for number, given in ((0, null), (1, log), (2, log)):
                 os.dup2(given, number)
+            faulthandler.register(signal.SIGUSR1)
             work()
             code = 0
         except BaseException:
@@ -225,12 +227,19 @@ class Crasher:
         for pid in pids:
             while not (ended := os.waitpid(pid, os.WNOHANG))[0]:
                 if time.monotonic() > deadline:
+                    self._ask_where(pid)
                     for each in pids:
                         with contextlib.suppress(ProcessLookupError):
                             os.kill(each, signal.SIGKILL)
                     raise Stuck(f"a run has not ended after {PATIENCE:g} s; it said: {self._said()}")
                 time.sleep(0.0005)
             self._failed = self._failed or ended[1] != 0
+
+    def _ask_where(self, pid: int) -> None:
+        """Let a process write into the log where it stands."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGUSR1)
+            time.sleep(0.2)
 
     def _wait_until(self, condition: Callable[[], bool], pid: int, what: str) -> None:
         deadline = time.monotonic() + PATIENCE
