@@ -21,6 +21,7 @@ def main(workspace: str) -> int:
     if elected is None:
         return 0
     place, lock = elected
+    failed = True
     try:
         os.chdir("/")
         _, hard = resource.getrlimit(resource.RLIMIT_CORE)
@@ -30,8 +31,10 @@ def main(workspace: str) -> int:
         gc.freeze()
         gc.set_threshold(50_000, 20, 50)
         Server(place, Path(workspace)).serve()
+        failed = False
     finally:
-        clear_away(place, lock)
+        # The client that started us reads what we had to say.
+        clear_away(place, lock, keep_log=failed)
     return 0
 
 

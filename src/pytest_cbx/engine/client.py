@@ -317,7 +317,9 @@ def _start_one(place: Rendezvous, workspace: Path, deadline: float) -> Connectio
                 return found
             if process.poll() is not None:
                 if process.returncode:
-                    raise EngineLost(f"the engine could not be started: {launch.said(place)}")
+                    said = launch.said(place)
+                    place.log.unlink(missing_ok=True)
+                    raise EngineLost(f"the engine could not be started: {said}")
                 return None
             time.sleep(_PAUSE)
         return None

@@ -42,9 +42,10 @@ def _has_its_name(place: Rendezvous) -> bool:
     return False
 
 
-def clear_away(place: Rendezvous, lock: filelock.BaseFileLock) -> None:
+def clear_away(place: Rendezvous, lock: filelock.BaseFileLock, *, keep_log: bool = False) -> None:
     """Leave nothing. While the lock is held nobody else is the engine; the lock's own name goes last."""
-    for path in (place.socket, place.start_lock, place.log, place.lock):
+    log = () if keep_log else (place.log,)
+    for path in (place.socket, place.start_lock, *log, place.lock):
         path.unlink(missing_ok=True)
     for directory in (place.directory, place.directory.parent):
         # Not empty: somebody is starting the next engine, or an error's log is kept.

@@ -418,14 +418,15 @@ class Guard:
     # --- other calls -------------------------------------------------------------------------------------
 
     def _is_ours(self, watched: Watched, trap: Trap) -> bool:
-        """The journal may lie in the work tree. Whoever clears the tree away is told that it has, and we do it at the end."""
+        """The journal may lie in the work tree. Whoever clears the tree away, or changes all modes, is told that it has; at the end
+        the journal goes."""
         home = self._home()
         if not home:
             return False
         below = home + b"/"
         if not any(path == home or path.startswith(below) for path in (trap.path, trap.other)):
             return False
-        if trap.deed is Deed.REMOVE:
+        if trap.deed in (Deed.REMOVE, Deed.METADATA):
             watched.listener.answer(trap.id, 0)
         else:
             watched.listener.refuse(trap.id, errno.EPERM)
