@@ -95,9 +95,9 @@ def test_a_foreign_process_gets_no_signal(
     if how == "killall" and not told:
         return  # it looks at processes in a way that a Landlock domain does not allow, and finds none
     assert {event.pid for event in told} == {victim.pid}
-    assert f"{name} 300 (pid {victim.pid})" in told[0].target
+    assert told[0].target.endswith(f"(pid {victim.pid})")
     assert len(outcome.refused) == 1
-    assert f"300 (pid {victim.pid}): not a process of this command" in outcome.refused[0]
+    assert f"(pid {victim.pid}): not a process of this command" in outcome.refused[0]
     assert "refused: signal" in str(outcome)
 
 

@@ -267,7 +267,7 @@ def test_a_bug_in_the_engine_is_called_one(tree: Path, drive: Callable[..., Driv
     driver = drive()
     driver.wait_started(driver.start(STUBBORN))
     wait_for(lambda: bool(started(tree)), "it runs")
-    driver.start("true", tier=Tier.SEQUENTIAL_REQUIRED)
+    driver.start("sleep 5", tier=Tier.SEQUENTIAL_REQUIRED)
     with pytest.raises(InternalError, match="please report it with") as caught:
         drain(driver)
     wait_until_dead(started(tree), 0)

@@ -73,7 +73,10 @@ def victims(kind: str, client: subprocess.Popen[bytes], engine: psutil.Process) 
         case "both":
             return [client.pid, engine.pid]
         case _:
-            return [child.pid for child in engine.children()]
+            try:
+                return [child.pid for child in engine.children()]
+            except psutil.NoSuchProcess:
+                return []  # all is over already
 
 
 @pytest.mark.timeout(120)
