@@ -19,7 +19,7 @@ from pytest_cbx.transaction import records
 from pytest_cbx.transaction.copying import Clone
 from pytest_cbx.transaction.disk import Disk
 from pytest_cbx.transaction.journal import Journal
-from pytest_cbx.transaction.keeping import POOLED, Keeper, Preparation, require_owner
+from pytest_cbx.transaction.keeping import Keeper, Preparation, require_owner
 from pytest_cbx.transaction.model import Budget
 from pytest_cbx.transaction.records import Kind
 from pytest_cbx.transaction.settling import Settling
@@ -155,20 +155,6 @@ class Intents:
     def abandon_write(self, preparation: Preparation) -> None:
         """Instead of `finish_write`: the call will not happen."""
         self._shared.keeper.abandon(preparation)
-
-    def copy_cost(self, path: bytes) -> int:
-        """Bytes that `write(path)` would copy now; 0 when it would copy nothing."""
-        folder, _, name = path.rpartition(b"/")
-        state = self._state(folder, name)
-        if state <= _WRITTEN:
-            return 0
-        try:
-            info = self._shared.disk.lstat(path)
-        except OSError:
-            return 0
-        if not stat.S_ISREG(info.st_mode) or (state == _NAMED and info.st_nlink == 1):
-            return 0
-        return info.st_size if info.st_size <= POOLED else min(info.st_size, info.st_blocks * 512)
 
     def create(self, path: bytes) -> None:
         """A name is about to be made: mkdir, mknod, symlink, link, bind, or open with O_EXCL.

@@ -1,4 +1,4 @@
-"""Renames with flags and reflinks, on this machine's file systems."""
+"""Reflinks, on this machine's file systems."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_cbx.execute.kernel.files import RenameFlag, clone, rename
+from pytest_cbx.execute.kernel.files import clone
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has these")
 
@@ -21,34 +21,6 @@ def pair(tmp_path: Path) -> tuple[Path, Path]:
     one.write_text("1")
     two.write_text("2")
     return one, two
-
-
-def test_rename_replaces(pair: tuple[Path, Path]) -> None:
-    one, two = pair
-    rename(bytes(one), bytes(two))
-    assert two.read_text() == "1"
-    assert not one.exists()
-
-
-def test_rename_does_not_replace_where_it_must_not(pair: tuple[Path, Path]) -> None:
-    one, two = pair
-    with pytest.raises(FileExistsError) as caught:
-        rename(bytes(one), bytes(two), RenameFlag.NOREPLACE)
-    assert (caught.value.filename, caught.value.filename2) == (bytes(one), bytes(two))
-    assert (one.read_text(), two.read_text()) == ("1", "2")
-    rename(bytes(one), bytes(two.parent / "three"), RenameFlag.NOREPLACE)
-    assert (two.parent / "three").read_text() == "1"
-
-
-def test_rename_exchanges(pair: tuple[Path, Path]) -> None:
-    one, two = pair
-    rename(bytes(one), bytes(two), RenameFlag.EXCHANGE)
-    assert (one.read_text(), two.read_text()) == ("2", "1")
-
-
-def test_rename_of_nothing(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        rename(bytes(tmp_path / "missing"), bytes(tmp_path / "target"))
 
 
 def test_clone_shares_the_content_or_changes_nothing(pair: tuple[Path, Path]) -> None:
