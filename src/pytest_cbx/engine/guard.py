@@ -18,15 +18,15 @@ from collections import deque
 from collections.abc import Callable
 
 from pytest_cbx.engine.arbiter import Arbiter
-from pytest_cbx.engine.borders import Borders, probe
+from pytest_cbx.engine.borders import Borders
 from pytest_cbx.engine.claiming import changing, looking, reading, same_file
 from pytest_cbx.engine.copies import Copies
+from pytest_cbx.engine.safe_calls import DEVICE_FOLDERS, SafeCalls, let_go
 from pytest_cbx.engine.watched import Watched
 from pytest_cbx.errors import JournalError, PreimageLimit
-from pytest_cbx.execute.kernel.landlock import DEVICES
 from pytest_cbx.execute.kernel.seccomp import Listener, Notification
 from pytest_cbx.execute.supervision.decode import Decoder
-from pytest_cbx.execute.supervision.deeds import Deed, Trap
+from pytest_cbx.execute.supervision.deeds import CHANGING, READING, Deed, Trap
 from pytest_cbx.execute.supervision.inflight import InFlight
 from pytest_cbx.plan.model import Claim, Domain, Mode
 from pytest_cbx.schedule.model import TaskId
@@ -37,8 +37,6 @@ RETRY = 0.0005
 """Seconds until a call that could run a race is looked at again."""
 LOOK_EVERY = 0.25
 """Seconds between two looks whether suspended callers still live: nothing tells when one is killed."""
-_CHANGING = frozenset({Deed.WRITE, Deed.CREATE, Deed.REMOVE, Deed.RENAME, Deed.EXCHANGE, Deed.METADATA})
-_READING = frozenset({Deed.READ, Deed.LIST})
 _LOOKED = b"\0looked:"
 """Before what a call only looks at, among the paths that it waits for."""
 _MODES = {
@@ -71,14 +69,13 @@ class Guard:
         self._decoder = decoder
         self._workspace = workspace
         self._home = home
-        devices = tuple(device + b"/" for device in DEVICES)
-        self._safe_free = (safe_folder + b"/", *devices)
-        self._free = (private + b"/", *devices)
+        self._safe_folder = safe_folder
+        self._free = (private + b"/", *DEVICE_FOLDERS)
         """Nothing that is there outlives a command."""
         self._inflight = InFlight()
         self._epoll = select.epoll()
         self._watched: dict[int, Watched] = {}
-        self._safe: Listener | None = None
+        self._safe: SafeCalls | None = None
         self._numbers = 0
         self._later: deque[tuple[Watched, Notification]] = deque()
         """Calls that could run a race now."""
@@ -88,9 +85,6 @@ class Guard:
         self._copies = Copies()
         self._epoll.register(self._copies.fileno(), select.EPOLLIN)
         self._look_at = 0.0
-        self._safe_waits = select.poll()
-        self._put_off: deque[Notification] = deque()
-        """Calls of SAFE commands that came up in the midst of longer work and need more than a nod."""
         self.stirred = False
         """Something was decided that the rest of the engine's loop has to act on."""
 
@@ -113,7 +107,8 @@ class Guard:
         deadline = None if timeout is None else time.monotonic() + timeout
         poll = self._epoll.poll
         watched = self._watched
-        self._answer_put_off()
+        if self._safe is not None and self._safe.serve_put_off():
+            self.stirred = True
         while True:
             left = -1.0 if deadline is None else max(0.0, deadline - time.monotonic())
             if self._later:
@@ -144,7 +139,7 @@ class Guard:
         if descriptor == self._copies.fileno():
             self._take_copies()
         elif self._safe is not None and descriptor == self._safe.fileno() and events & select.EPOLLIN:
-            self._serve_safe(self._safe)
+            self.stirred |= self._safe.serve()
 
     # --- coming and going --------------------------------------------------------------------------------
 
@@ -156,18 +151,13 @@ class Guard:
     def watch_safe(self, listener: Listener) -> None:
         """Answer the calls of SAFE commands, which share one listener."""
         if self._safe is None:
-            self._safe = listener
+            self._safe = SafeCalls(listener, self._decoder, self._arbiter, self._borders, self._safe_folder)
             self._epoll.register(listener.fileno(), select.EPOLLIN)
-            self._safe_waits.register(listener.fileno(), select.POLLIN)
 
     def glance(self) -> None:
-        """In the midst of longer work: let SAFE commands go on whose calls are harmless, as a shell's look for its terminal is."""
-        listener = self._safe
-        while listener is not None and self._safe_waits.poll(0):
-            notification = listener.receive()
-            if notification is not None and not self._harmless_safe(listener, notification):
-                self._put_off.append(notification)
-                self.stirred = True
+        """In the midst of longer work: let SAFE commands go on whose calls are harmless."""
+        if self._safe is not None and self._safe.glance():
+            self.stirred = True
 
     def forget(self, watched: Watched) -> None:
         """An attempt has ended: nothing of it runs any more."""
@@ -247,15 +237,15 @@ class Guard:
             return
         deed = trap.deed
         if deed is Deed.NONE and (trap.error or not trap.path):
-            _harmless(watched.listener, trap)
+            let_go(watched.listener, trap)
         elif trap.path and not self._inflight.may_proceed(trap):
             self._later.append((watched, _made(trap)))
-        elif deed in _CHANGING:
+        elif deed in CHANGING:
             self._change(watched, trap)
         elif deed is Deed.NONE:
             self._inflight.note(trap)
             watched.listener.proceed(trap.id)
-        elif deed in _READING:
+        elif deed in READING:
             self._read(watched, trap)
         else:
             self._other(watched, trap)
@@ -269,7 +259,7 @@ class Guard:
         claims = [claim for path in missing for claim in looking(path, self._workspace)]
         for path in missing:
             watched.note_beyond(path.rstrip(b"/"), "read")
-        changes = trap.deed in _CHANGING
+        changes = trap.deed in CHANGING
         for inode in trap.inodes:
             key = b"\0inode:%s:%d" % (inode, changes)
             if key not in reads:
@@ -314,7 +304,7 @@ class Guard:
 
     def _acquire(self, watched: Watched, trap: Trap, paths: tuple[bytes, ...]) -> bool:
         """Get the claims for these paths. False: the caller waits until `granted`."""
-        if trap.deed in _READING:
+        if trap.deed in READING:
             claims = tuple(claim for path in paths for claim in reading(path, trap.deed, self._workspace))
         else:
             claims = tuple(changing(trap, path, self._workspace) for path in paths)
@@ -336,7 +326,7 @@ class Guard:
         for path in paths:
             if watched.reads is not None and path.startswith(_LOOKED):
                 watched.reads.grant(path[len(_LOOKED) :])
-            elif watched.reads is not None and trap.deed in _READING:
+            elif watched.reads is not None and trap.deed in READING:
                 watched.reads.grant(path)
                 if trap.deed is Deed.LIST:
                     watched.reads.grant(path + b"/")
@@ -447,49 +437,6 @@ class Guard:
         claim = Claim(domain=Domain.PORT, mode=Mode.WRITE, target=str(trap.number))
         if key in watched.writes or claim in watched.ports or self._claim(watched, trap, (key,), (claim,)):
             watched.listener.proceed(trap.id)
-
-    def _serve_safe(self, listener: Listener) -> None:
-        notification = listener.receive()
-        if notification is not None:
-            self._answer_safe(listener, notification)
-
-    def _answer_put_off(self) -> None:
-        while self._safe is not None and self._put_off:
-            self._answer_safe(self._safe, self._put_off.popleft())
-
-    def _harmless_safe(self, listener: Listener, notification: Notification) -> bool:
-        trap = self._decoder.decode(listener, notification)
-        if trap is not None and (trap.deed is not Deed.NONE and trap.deed not in _READING):
-            return False
-        if trap is not None:
-            _harmless(listener, trap)
-        return True
-
-    def _answer_safe(self, listener: Listener, notification: Notification) -> None:
-        trap = self._decoder.decode(listener, notification)
-        if trap is None:
-            return
-        if trap.deed is Deed.NONE or trap.deed in _READING:
-            _harmless(listener, trap)
-        elif trap.deed is Deed.SIGNAL and not trap.number:
-            probe(listener, trap)
-        elif (trap.deed in _CHANGING and trap.outside and trap.path.startswith(self._safe_free)) or (
-            trap.deed is Deed.SIGNAL and self._borders.is_own_signal(trap)
-        ):
-            listener.proceed(trap.id)
-        elif self._arbiter.surprised(self._arbiter.leader_of(trap.pid), trap):
-            # It stays suspended; what it tried is done under its true tier.
-            self.stirred = True
-        else:
-            listener.refuse(trap.id, errno.EACCES)
-
-
-def _harmless(listener: Listener, trap: Trap) -> None:
-    """Nothing would change; what can only fail must not look again, later, when it might not."""
-    if trap.error:
-        listener.refuse(trap.id, trap.error)
-    else:
-        listener.proceed(trap.id)
 
 
 def _made(trap: Trap) -> Notification:

@@ -40,6 +40,11 @@ class Deed(Enum):
     """Nothing would change: see `Trap.error`."""
 
 
+CHANGING = frozenset({Deed.WRITE, Deed.CREATE, Deed.REMOVE, Deed.RENAME, Deed.EXCHANGE, Deed.METADATA})
+"""What changes something at a path."""
+READING = frozenset({Deed.READ, Deed.LIST})
+
+
 class Trap:
     """One trapped call that waits for its answer.
 
