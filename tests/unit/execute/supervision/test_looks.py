@@ -91,7 +91,7 @@ READ, WRITE, NEW = os.O_RDONLY, os.O_WRONLY | os.O_CREAT, os.O_WRONLY | os.O_CRE
         (("inotify_add_watch", 3, "l"), Deed.READ, {"l"}),
         (("statfs", "l"), Deed.READ, {"l"}),
     ],
-    ids=str,
+    ids=lambda value: str(sorted(value) if isinstance(value, set) else value),
 )
 def test_what_is_looked_at(tree: Path, call: tuple[str, ...], deed: Deed, looked: set[str]) -> None:
     trap = trap_of(tree, *call)
