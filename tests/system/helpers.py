@@ -95,6 +95,13 @@ def assert_nothing_left(folder: Path, within: float = 2.0) -> None:
 
 def engine_of(folder: Path) -> psutil.Process:
     """The engine that serves a folder."""
-    found = [p for p in processes_in(folder) if any("pytest_cbx.engine" in word for word in p.cmdline())]
+    found = [process for process in processes_in(folder) if _is_engine(process)]
     assert len(found) == 1, f"expected one engine, found {found}"
     return found[0]
+
+
+def _is_engine(process: psutil.Process) -> bool:
+    try:
+        return any("pytest_cbx.engine" in word for word in process.cmdline())
+    except psutil.NoSuchProcess:
+        return False

@@ -28,7 +28,7 @@ from tests.system.helpers import assert_nothing_left, run_cbx, start_cbx, start_
 from tests.system.nesting import nested
 from tests.system.serial_programs import Result, empty, generate, make_tree, run_serially, tree_of
 
-PROGRAMS = int(os.environ.get("CBX_SERIALIZABLE_PROGRAMS", "200"))
+PROGRAMS = int(os.environ.get("CBX_SERIALIZABLE_PROGRAMS", "80"))
 SEEDS_AT_ONCE = 20
 
 

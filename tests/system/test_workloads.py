@@ -159,7 +159,7 @@ def test_undone_it_is_as_before(stage: Stage, guarded: Cbx, workload: Workload) 
     assert outcome.rollback_incomplete == ()
 
 
-@every
+@pytest.mark.parametrize("workload", WORKLOADS[::3], ids=lambda workload: workload.name)
 def test_without_isolation_it_is_as_bare(stage: Stage, unguarded: Cbx, workload: Workload) -> None:
     stage.bare(workload)
     stage.set_up(workload)

@@ -368,8 +368,9 @@ def test_a_user_who_may_not_override_modes_gets_the_tree_back(tmp_path: Path) ->
     for folder, folders, files in os.walk(tmp_path):
         for name in ("", *folders, *files):
             os.chown(os.path.join(folder, name), 4321, 4321, follow_symlinks=False)
-    for above in (*tmp_path.parents[:2], tmp_path):
-        os.chmod(above, 0o755)
+    for above in (tmp_path, *tmp_path.parents):
+        if above.name.startswith(("pytest-", "popen-")) or above == tmp_path:
+            os.chmod(above, 0o755)
     os.utime(tmp_path / "tree/d/e", ns=(OLD, OLD))
     before = snapshot(tmp_path / "tree")
     child = os.fork()
