@@ -31,7 +31,7 @@ def _by_force(held: dict[int, list[Claim]], claim: Claim) -> set[tuple[int, obje
 
 
 def _agree(found: set[tuple[int, object]], expected: set[tuple[int, object]]) -> None:
-    """Of one key's removals in one directory, a reader of that directory is told one: the same keys, and no claim that does not conflict."""
+    """Of one key's removals in one directory, a reader of that directory is told one: the same keys, and nothing too much."""
     assert found <= expected
     assert {key for key, _ in found} == {key for key, _ in expected}
 
