@@ -149,6 +149,26 @@ class Driver:
         self.client.close()
 
 
+class OutsideDriver(Driver):
+    """Its commands' output goes beside the work tree."""
+
+    def output(self, number: int) -> Path:
+        return self.workspace.parent / f"out-{number}"
+
+
+@contextmanager
+def tidy_tree(tmp_path: Path) -> Iterator[Path]:
+    """A work tree whose engines leave neither processes nor files, journals included."""
+    folder = tmp_path / "tree"
+    folder.mkdir()
+    state = tmp_path / "state"
+    with runtime_directory(), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(state))
+        yield folder
+        kill_what_is_left(folder)
+        assert [found for found in state.rglob("*") if not found.is_dir()] == []
+
+
 def python(text: str) -> list[str]:
     """An argv that runs a text as Python."""
     return [sys.executable, "-S", "-c", text]

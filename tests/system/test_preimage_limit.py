@@ -19,7 +19,7 @@ from pytest_cbx.config.model import Limits
 from pytest_cbx.engine.protocol import CommandSpec, Finished
 from pytest_cbx.errors import EngineLost
 from pytest_cbx.tier import Tier
-from tests.system.engines import ROOMY, Driver, kill_what_is_left, python, runtime_directory
+from tests.system.engines import ROOMY, Driver, OutsideDriver, kill_what_is_left, python, runtime_directory, tidy_tree
 from tests.system.helpers import run_cbx, wait_for
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs a guard")
@@ -30,14 +30,8 @@ GUARDED: dict[str, Any] = {"tier": Tier.CONDITIONAL_PARALLEL, "isolation": "guar
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "tree"
-    folder.mkdir()
-    state = tmp_path / "state"
-    with runtime_directory(), pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_STATE_HOME", str(state))
+    with tidy_tree(tmp_path) as folder:
         yield folder
-        kill_what_is_left(folder)
-        assert [found for found in state.rglob("*") if not found.is_dir()] == []
 
 
 @pytest.fixture
@@ -45,13 +39,6 @@ def driver(tree: Path) -> Iterator[Driver]:
     made = OutsideDriver(tree, settings=LIMIT)
     yield made
     made.close()
-
-
-class OutsideDriver(Driver):
-    """Its commands' output goes beside the work tree."""
-
-    def output(self, number: int) -> Path:
-        return self.workspace.parent / f"out-{number}"
 
 
 def big(path: Path, megabytes: float) -> Path:

@@ -16,30 +16,24 @@ from pytest_cbx.client.runner import Runner
 from pytest_cbx.config.model import CommandConfig, Settings
 from pytest_cbx.engine.protocol import Finished, Observed
 from pytest_cbx.tier import Tier
-from tests.system.engines import ROOMY, Driver, S, kill_what_is_left, runtime_directory, sleeping
+from tests.system.engines import (
+    ROOMY,
+    Driver,
+    OutsideDriver,
+    S,
+    sleeping,
+    tidy_tree,
+)
 from tests.system.helpers import wait_for
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs a guard")
 SAFE: dict[str, Any] = {"tier": Tier.SAFE_PARALLEL, "isolation": "guard"}
 
 
-class OutsideDriver(Driver):
-    """Its commands' output goes beside the work tree."""
-
-    def output(self, number: int) -> Path:
-        return self.workspace.parent / f"out-{number}"
-
-
 @pytest.fixture
 def tree(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "tree"
-    folder.mkdir()
-    state = tmp_path / "state"
-    with runtime_directory(), pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_STATE_HOME", str(state))
+    with tidy_tree(tmp_path) as folder:
         yield folder
-        kill_what_is_left(folder)
-        assert [found for found in state.rglob("*") if not found.is_dir()] == []
 
 
 @pytest.fixture

@@ -74,6 +74,8 @@ class Guard:
         """Nothing that is there outlives a command."""
         self._inflight = InFlight()
         self._epoll = select.epoll()
+        self._outer = -1
+        """The descriptor of the loop's own selector, once it is known: one engine has one."""
         self._watched: dict[int, Watched] = {}
         self._safe: SafeCalls | None = None
         self._numbers = 0
@@ -95,11 +97,10 @@ class Guard:
         if not self._watched and self._safe is None:
             return selector.select(timeout)
         outer = selector.fileno()  # type: ignore[attr-defined]
-        self._epoll.register(outer, select.EPOLLIN)
-        try:
-            return self._wait(selector, outer, timeout)
-        finally:
-            self._epoll.unregister(outer)
+        if self._outer < 0:
+            self._outer = outer
+            self._epoll.register(outer, select.EPOLLIN)
+        return self._wait(selector, outer, timeout)
 
     def _wait(
         self, selector: selectors.BaseSelector, outer: int, timeout: float | None
