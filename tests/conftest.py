@@ -46,6 +46,17 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _stays_here() -> Iterator[None]:
+    """Each test starts in the same directory: an executor leaves its process in the last instance's."""
+    here = os.open(".", os.O_PATH)
+    try:
+        yield
+    finally:
+        os.fchdir(here)
+        os.close(here)
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """An empty directory that is a git repository's top, so that no outer work tree is found."""
