@@ -163,12 +163,17 @@ class Store:
             "join command on command.id = run.command where key = ? order by at desc, run.id desc limit ?",
             (key, RUNS_KEPT),
         ).fetchall()
+        seen: dict[int, list[tuple[str, str, bytes]]] = {}
+        # One query for all of them: a plan of many commands asks this for each.
+        marks = ", ".join("?" * len(rows))
+        of_these = f"select run, mode, scope, path from seen where run in ({marks}) order by rowid"
+        for number, mode, scope, path in database.execute(of_these, [row[0] for row in rows]):
+            seen.setdefault(number, []).append((mode, scope, path))
         for number, stamp, at, tier, exit_code, passed, complete, reads, seconds, predicted in rows:
-            seen = database.execute("select mode, scope, path from seen where run = ?", (number,)).fetchall()
             yield Run(
                 stamp=stamp, at=at, tier=tier, exit_code=exit_code, passed=bool(passed), complete=bool(complete),
                 reads=bool(reads), seconds=seconds, predicted=tuple(json.loads(predicted)),
-                seen=tuple(_claim(*row) for row in seen),
+                seen=tuple(_claim(*claim) for claim in seen.get(number, ())),
             )  # fmt: skip
 
     # --- writing ------------------------------------------------------------------------------------------
