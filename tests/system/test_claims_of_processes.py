@@ -269,6 +269,7 @@ def test_without_isolation_the_port_is_in_use(tmp_path: Path, port: int) -> None
     assert "Address already in use" in failed[0].stderr
 
 
+@pytest.mark.needs("nc")
 def test_a_port_that_was_predicted_is_waited_for_too(tmp_path: Path, port: int, events: list[AnyEvent]) -> None:
     project = make_project(
         tmp_path, {"late": f"time.sleep(0.3)\n{servers(port, 'STREAM', 'STREAM', patience=0)['one']}"}
