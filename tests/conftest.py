@@ -48,7 +48,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _stays_here() -> Iterator[None]:
-    """Each test starts in the same directory: an executor leaves its process in the last instance's."""
+    """Each test starts in the same directory: an executor leaves its process in `/`."""
     here = os.open(".", os.O_PATH)
     try:
         yield

@@ -166,7 +166,7 @@ class Store:
         seen: dict[int, list[tuple[str, str, bytes]]] = {}
         # One query for all of them: a plan of many commands asks this for each.
         marks = ", ".join("?" * len(rows))
-        of_these = f"select run, mode, scope, path from seen where run in ({marks}) order by rowid"
+        of_these = f"select run, mode, scope, path from seen where run in ({marks})"
         for number, mode, scope, path in database.execute(of_these, [row[0] for row in rows]):
             seen.setdefault(number, []).append((mode, scope, path))
         for number, stamp, at, tier, exit_code, passed, complete, reads, seconds, predicted in rows:

@@ -7,7 +7,6 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -74,14 +73,6 @@ def by_us(path: str, follow: bool, start: int = HERE) -> str | int:
     return os.fsdecode(found)
 
 
-@pytest.fixture
-def back() -> Iterator[None]:
-    here = os.getcwd()
-    yield
-    os.chdir(here)
-
-
-@pytest.mark.usefixtures("back")
 class TestAgainstTheKernel:
     @settings(max_examples=200, deadline=None)
     @given(tree=TREES, path=PATHS, follow=st.booleans(), start=st.sampled_from(["", *NAMES]))
@@ -140,7 +131,6 @@ class TestAgainstTheKernel:
                 os.close(handle)
 
 
-@pytest.mark.usefixtures("back")
 class TestEdges:
     def test_a_link_to_here_adds_no_name(self, tmp_path: Path) -> None:
         (tmp_path / "here").symlink_to(".")
