@@ -19,12 +19,12 @@ import psutil
 
 from pytest_cbx import __version__
 from pytest_cbx.client.isolation import reach
-from pytest_cbx.client.tools import BUILTINS
 from pytest_cbx.config.model import Isolation
 from pytest_cbx.config.units import show_size
 from pytest_cbx.errors import UsageError
 from pytest_cbx.execute import machine
 from pytest_cbx.execute.kernel.facts import Facility, facilities
+from pytest_cbx.shell.plain import BUILTINS
 from pytest_cbx.shell.second import bashlex_parse
 
 _VERSION_SECONDS = 10.0

@@ -8,17 +8,7 @@ import shutil
 from collections.abc import Mapping
 
 from pytest_cbx.client.jobs import Job
-
-BUILTINS = frozenset(
-    (
-        ".", ":", "[", "alias", "bg", "bind", "break", "builtin", "caller", "cd", "command", "compgen", "complete",
-        "compopt", "continue", "declare", "dirs", "disown", "echo", "enable", "eval", "exec", "exit", "export", "false",
-        "fc", "fg", "getopts", "hash", "help", "history", "jobs", "kill", "let", "local", "logout", "mapfile", "popd",
-        "printf", "pushd", "pwd", "read", "readarray", "readonly", "return", "set", "shift", "shopt", "source",
-        "suspend", "test", "times", "trap", "true", "type", "typeset", "ulimit", "umask", "unalias", "unset", "wait",
-    )
-)  # fmt: skip
-"""What bash 5 does itself. Source: `compgen -b`."""
+from pytest_cbx.shell.plain import BUILTINS
 
 _NOT_FOUND = re.compile(
     r"(?:line \d+: |: \d+: |^|^(?:/usr/bin/)?env: )[‘'\"]?([^\s:‘'\"][^:\n’'\"]*)[’'\"]?: "

@@ -3,8 +3,7 @@
 A caller that is not answered stays suspended, which costs nobody anything but its own time. So whatever takes long here
 (a lock that another command holds, a large copy, a race that must not be run) is put aside and answered later.
 
-The loop of the engine is in `wait`: trapped calls are served there one after the other, without a look at anything
-else, until something else happens.
+The loop of the engine is in `wait`; meanwhile each listener's receiver has the calls of its attempt served.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from pytest_cbx.engine.arbiter import Arbiter
 from pytest_cbx.engine.borders import Borders
 from pytest_cbx.engine.claiming import changing, looking, reading, same_file
 from pytest_cbx.engine.copies import Copies
+from pytest_cbx.engine.receivers import Receiver, Turn
 from pytest_cbx.engine.safe_calls import DEVICE_FOLDERS, SafeCalls, let_go
 from pytest_cbx.engine.watched import Watched
 from pytest_cbx.errors import JournalError, PreimageLimit
@@ -76,7 +76,10 @@ class Guard:
         self._epoll = select.epoll()
         self._outer = -1
         """The descriptor of the loop's own selector, once it is known: one engine has one."""
-        self._watched: dict[int, Watched] = {}
+        self._receivers: dict[Watched, Receiver] = {}
+        self._leaving: list[Receiver] = []
+        self._turn = Turn()
+        self._failure: BaseException | None = None
         self._safe: SafeCalls | None = None
         self._numbers = 0
         self._later: deque[tuple[Watched, Notification]] = deque()
@@ -86,6 +89,7 @@ class Guard:
         self._has_room = False
         self._copies = Copies()
         self._epoll.register(self._copies.fileno(), select.EPOLLIN)
+        self._epoll.register(self._turn.fileno(), select.EPOLLIN)
         self._look_at = 0.0
         self.stirred = False
         """Something was decided that the rest of the engine's loop has to act on."""
@@ -94,7 +98,7 @@ class Guard:
 
     def wait(self, selector: selectors.BaseSelector, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
         """Like `selector.select(timeout)`, and answer trapped calls meanwhile."""
-        if not self._watched and self._safe is None:
+        if not self._receivers and not self._leaving and self._safe is None:
             return selector.select(timeout)
         outer = selector.fileno()  # type: ignore[attr-defined]
         if self._outer < 0:
@@ -106,8 +110,6 @@ class Guard:
         self, selector: selectors.BaseSelector, outer: int, timeout: float | None
     ) -> list[tuple[selectors.SelectorKey, int]]:
         deadline = None if timeout is None else time.monotonic() + timeout
-        poll = self._epoll.poll
-        watched = self._watched
         if self._safe is not None and self._safe.serve_put_off():
             self.stirred = True
         while True:
@@ -115,19 +117,13 @@ class Guard:
             if self._later:
                 left = RETRY if left < 0 else min(left, RETRY)
             other = False
-            for descriptor, events in poll(left):
-                one = watched.get(descriptor)
-                if one is not None:
-                    if events & select.EPOLLIN:
-                        self._serve(one)
-                    elif events & select.EPOLLHUP:
-                        # Not on EPOLLERR: that only says that a signal came while the kernel looked (seccomp_notify_poll).
-                        self._epoll.unregister(descriptor)
-                        del watched[descriptor]
-                elif descriptor == outer:
+            for descriptor, events in self._poll(left):
+                if descriptor == outer:
                     other = True
                 else:
                     self._serve_rest(descriptor, events)
+            if self._failure is not None:
+                raise self._failure
             if self._later:
                 self._try_again()
             if other:
@@ -136,18 +132,38 @@ class Guard:
                 self.stirred = False
                 return []
 
+    def _poll(self, timeout: float) -> list[tuple[int, int]]:
+        """Give the turn to the receivers until something happens."""
+        self._turn.lock.release()
+        try:
+            if self._leaving:
+                self._see_off()
+            return self._epoll.poll(timeout)
+        finally:
+            self._turn.lock.acquire()
+
+    def _see_off(self) -> None:
+        leaving, self._leaving = self._leaving, []
+        for receiver in leaving:
+            receiver.end()
+
     def _serve_rest(self, descriptor: int, events: int) -> None:
-        if descriptor == self._copies.fileno():
+        if descriptor == self._turn.fileno():
+            self._turn.answer()
+        elif descriptor == self._copies.fileno():
             self._take_copies()
         elif self._safe is not None and descriptor == self._safe.fileno() and events & select.EPOLLIN:
             self.stirred |= self._safe.serve()
+
+    def _fell(self, error: BaseException) -> None:
+        self._failure = error
+        self._turn.ring()
 
     # --- coming and going --------------------------------------------------------------------------------
 
     def watch(self, watched: Watched) -> None:
         """Answer the calls of an attempt from now on."""
-        self._watched[watched.listener.fileno()] = watched
-        self._epoll.register(watched.listener.fileno(), select.EPOLLIN)
+        self._receivers[watched] = Receiver(watched, self._turn, self._serve, self._fell)
 
     def watch_safe(self, listener: Listener) -> None:
         """Answer the calls of SAFE commands, which share one listener."""
@@ -165,10 +181,9 @@ class Guard:
         watched.ended = True
         watched.waiting.clear()
         self._copies.end(watched)
-        descriptor = watched.listener.fileno()
-        if self._watched.pop(descriptor, None) is not None:
-            self._epoll.unregister(descriptor)
-        watched.listener.close()
+        receiver = self._receivers.pop(watched, None)
+        if receiver is not None:
+            self._leaving.append(receiver)
 
     def room(self) -> None:
         """A transaction has ended: its pre-images take no room any more. `feed_starved` is to be called."""
@@ -188,14 +203,17 @@ class Guard:
 
     def close(self) -> None:
         """Give everything back. Nothing may run any more."""
-        for watched in list(self._watched.values()):
+        for watched in list(self._receivers):
             self.forget(watched)
+        self._turn.lock.release()
+        self._see_off()
         self._epoll.close()
         self._copies.close()
+        self._turn.close()
 
     def next_look(self) -> float | None:
         """When to ask for `dead_callers` at the latest, on the clock of `time.monotonic`; None: nobody waits."""
-        return self._look_at if any(watched.waiting for watched in self._watched.values()) else None
+        return self._look_at if any(watched.waiting for watched in self._receivers) else None
 
     def dead_callers(self) -> list[tuple[TaskId, int]]:
         """Callers that waited for a claim and have died, each told once. Looks at most every quarter of a second."""
@@ -204,7 +222,7 @@ class Guard:
             return []
         self._look_at = now + LOOK_EVERY
         gone = []
-        for watched in self._watched.values():
+        for watched in self._receivers:
             for number, (trap, _) in list(watched.waiting.items()):
                 if not watched.listener.valid(trap.id):
                     del watched.waiting[number]
@@ -224,12 +242,13 @@ class Guard:
 
     # --- one call ----------------------------------------------------------------------------------------
 
-    def _serve(self, watched: Watched) -> None:
-        notification = watched.listener.receive()
-        if notification is None:
-            return
+    def _serve(self, watched: Watched, notification: Notification) -> None:
+        """In its receiver's turn."""
+        had = len(self._later)
         self._inflight.arrived(notification.pid)
         self._answer(watched, notification)
+        if self.stirred or len(self._later) > had:
+            self._turn.ring()
 
     def _answer(self, watched: Watched, notification: Notification) -> None:
         """Answer a call, or put it aside. After a wait it comes here again: what its paths lead to may have changed."""

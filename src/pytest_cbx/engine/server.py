@@ -20,6 +20,7 @@ from pytest_cbx.engine.framing import FROM_CLIENT, Connection, peer_of
 from pytest_cbx.engine.ledger import Session
 from pytest_cbx.engine.places import Rendezvous
 from pytest_cbx.engine.protocol import INTERNAL_ERROR, FromClient, Refused
+from pytest_cbx.engine.receivers import NUDGE
 from pytest_cbx.engine.recover import recover_locked
 from pytest_cbx.engine.sweep import kill_of_engine
 from pytest_cbx.errors import ProtocolError
@@ -226,7 +227,8 @@ class Server:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, stop)
         # The wake-up descriptor is written only for signals that have a handler in Python.
-        signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        for number in (signal.SIGCHLD, NUDGE):
+            signal.signal(number, lambda number, frame: None)
 
     def _end(self) -> None:
         try:

@@ -7,13 +7,14 @@ import os
 import resource
 import signal
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 from pytest_cbx.errors import SpawnError
+from pytest_cbx.execute.direct import Program, without_shell
 from pytest_cbx.execute.kernel.posix_spawn import Launch
 from pytest_cbx.execute.kernel.seccomp import Listener
-from pytest_cbx.execute.model import InstanceSpec
+from pytest_cbx.execute.model import Guard, InstanceSpec
 from pytest_cbx.execute.supervision.spawner import Limits, Spawner
 
 _DEFAULT_SIGNALS = tuple(
@@ -56,32 +57,38 @@ def spawn(spec: InstanceSpec, spawner: Spawner) -> Spawned:
         descriptors = _stdio(spec, stack)
         _enter(spec.cwd)
         stack.callback(os.chdir, "/")
-        program = _find(spec)
+        program = Program(_find(spec), spec.argv, spec.environment)
+        plain = without_shell(spec.argv, spec.environment)
         limits, before = _limits(spec)
         for kind, limit in before:
             stack.callback(resource.setrlimit, kind, limit)
         # Directory, umask and limits are every thread's for this moment; all of ours use absolute paths.
         stack.callback(os.umask, os.umask(spec.umask & 0o777))
         try:
-            if spec.guard is None:
-                started = _start(program, spec, descriptors, limits)
-            else:
-                started = _start_guarded(program, spec, descriptors, limits, spawner)
+            started = None
+            if plain is not None:
+                # Should it fail, the shell says why in its own words.
+                with suppress(OSError):
+                    started = _start(plain, spec, descriptors, limits, spawner)
+            if started is None:
+                started = _start(program, spec, descriptors, limits, spawner)
         except OSError as error:
-            raise SpawnError(_why(program, spec, error)) from error
+            raise SpawnError(_why(program.path, spec, error)) from error
         except ValueError as error:
             raise SpawnError(f"its words or its environment cannot be handed to a program: {error}") from error
     _limit_after(started.pid, spec)
     return started
 
 
-def _start(program: bytes, spec: InstanceSpec, descriptors: list[int], limits: Limits) -> Spawned:
+def _start(program: Program, spec: InstanceSpec, descriptors: list[int], limits: Limits, spawner: Spawner) -> Spawned:
+    if spec.guard is not None:
+        return _start_guarded(program, spec.guard, descriptors, limits, spawner)
     for kind, limit in limits:
         resource.setrlimit(kind, limit)
     pid = os.posix_spawn(
-        program,
-        spec.argv,
-        spec.environment,
+        program.path,
+        program.argv,
+        program.environment,
         file_actions=[(os.POSIX_SPAWN_DUP2, descriptor, number) for number, descriptor in enumerate(descriptors)],
         setsid=True,
         setsigmask=[],
@@ -90,13 +97,10 @@ def _start(program: bytes, spec: InstanceSpec, descriptors: list[int], limits: L
     return Spawned(pid=pid)
 
 
-def _start_guarded(
-    program: bytes, spec: InstanceSpec, descriptors: list[int], limits: Limits, spawner: Spawner
-) -> Spawned:
-    assert spec.guard is not None
-    launch = Launch(program, spec.argv, spec.environment, descriptors, _DEFAULT_SIGNALS)
+def _start_guarded(program: Program, guard: Guard, descriptors: list[int], limits: Limits, spawner: Spawner) -> Spawned:
+    launch = Launch(program.path, program.argv, program.environment, descriptors, _DEFAULT_SIGNALS)
     try:
-        error, listener = spawner.start(launch, spec.guard, limits)
+        error, listener = spawner.start(launch, guard, limits)
     finally:
         launch.close()
     if error:

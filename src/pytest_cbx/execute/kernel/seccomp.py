@@ -96,8 +96,8 @@ def notification_sizes() -> tuple[int, int]:
 class Listener:
     """Receives the trapped calls of one filter, and answers them. Owns the descriptor.
 
-    One thread receives; any thread may answer. Wait with `poll` for POLLIN before each `receive`: it blocks when there is
-    nothing, on kernels before 6.11 even when all processes of the filter are gone (POLLHUP says that).
+    One thread receives; any thread may answer. `receive` waits when there is nothing, on kernels before 6.11 even when all processes
+    of the filter are gone (POLLHUP says that).
     """
 
     __slots__ = ("_buffer", "_fd", "_zeros", "sync_wake_up")
@@ -124,21 +124,17 @@ class Listener:
         return self._fd
 
     def receive(self) -> Notification | None:
-        """The next call that waits; None when its caller died meanwhile.
+        """The next call that waits; None when its caller died meanwhile, or a signal came.
 
         Raises:
             OSError: the listener is closed, or the kernel refuses.
         """
         buffer = self._buffer
-        while True:
-            buffer[:] = self._zeros  # the kernel insists on zeros
-            try:
-                fcntl.ioctl(self._fd, _RECEIVE, buffer, True)
-            except InterruptedError:
-                continue
-            except FileNotFoundError:
-                return None
-            break
+        buffer[:] = self._zeros  # the kernel insists on zeros
+        try:
+            fcntl.ioctl(self._fd, _RECEIVE, buffer, True)
+        except (FileNotFoundError, InterruptedError):
+            return None
         found = _NOTIFICATION.unpack_from(buffer)
         return Notification(found[0], found[1], found[4], found[3], found[6:])
 

@@ -29,8 +29,8 @@ DONE_NS = 200_000
 """Nanoseconds of processor time in which a thread that was answered has surely found its file: it takes 1,000 to 20,000."""
 PATIENCE = 0.05
 """Seconds after which a call counts as done: then it sleeps in the kernel (as `open` of a slow disk or a pipe does)."""
-STARVED = 1.0
-"""The same for a thread that is ready but gets no processor."""
+STARVED = 5.0
+"""The same for a thread that is ready but gets no processor, or so little that it may not have come that far."""
 _TURN = 0.02
 """Seconds for which a call that waits keeps the others behind it before it asks again."""
 _MANY = 64
@@ -234,8 +234,8 @@ class InFlight:
             call.since_ns = used
         if used - call.since_ns >= DONE_NS:
             return True
-        starving = running and used == call.since_ns > 0
-        return age > PATIENCE and not starving
+        may_starve = running and call.since_ns > 0
+        return age > PATIENCE and not may_starve
 
     def _forget_old(self, now: float) -> None:
         for tid, call in list(self._calls.items()):

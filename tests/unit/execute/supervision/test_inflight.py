@@ -128,6 +128,8 @@ class TestProof:
         assert not calls.clear_for(B)
         world.now += 2 * PATIENCE
         assert not calls.clear_for(B)
+        world.used[A] += DONE_NS - 1
+        assert not calls.clear_for(B)
         world.used[A] += 1
         assert calls.clear_for(B)
 
