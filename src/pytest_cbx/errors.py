@@ -65,6 +65,10 @@ class SpawnError(CbxError):
     """An instance could not be started."""
 
 
+class FaultUnsupported(CbxError):
+    """A planned fault cannot be had on this machine, or for this command. What was to be shown by it is not shown."""
+
+
 class CommandDenied(CbxError):
     """A command was refused because of what its text shows; nothing of it ran."""
 

@@ -134,6 +134,22 @@ class CallRefused(Happening, frozen=True, kw_only=True):
     reason: str
 
 
+class FaultStruck(Happening, frozen=True, kw_only=True):
+    """A planned fault struck a command."""
+
+    fault: str
+    kind: str
+    command: int
+    attempt: int
+    call: str
+    """The system call; empty where the fault struck by time."""
+    path: str
+    """Relative to the work tree where it lies in it."""
+    pid: int
+    nth: int
+    """Which of the calls that the fault's trigger counts."""
+
+
 class TransactionEnded(Happening, frozen=True, kw_only=True):
     """The changes of an attempt were kept or undone."""
 
@@ -177,6 +193,6 @@ class EngineStopped(Happening, frozen=True, kw_only=True):
 
 AnyEvent: TypeAlias = (
     ClientJoined | ClientLeft | CommandSubmitted | CommandWaiting | CommandStarted | CommandRetrying | CommandEnded
-    | CommandRestarted | CommandSurprised | SignalRefused | CallRefused | TransactionEnded | JournalRecovered | EngineStarted
+    | CommandRestarted | CommandSurprised | SignalRefused | CallRefused | FaultStruck | TransactionEnded | JournalRecovered | EngineStarted
     | EngineStopped
 )  # fmt: skip

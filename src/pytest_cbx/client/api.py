@@ -19,6 +19,7 @@ from pytest_cbx.config import values
 from pytest_cbx.config.model import CommandConfig, Isolation, Priority, Rollback, Settings
 from pytest_cbx.config.override import override
 from pytest_cbx.errors import TransactionConflict, UsageError
+from pytest_cbx.faults.model import Fault
 from pytest_cbx.plan.model import Claim
 from pytest_cbx.tier import Tier
 from pytest_cbx.transaction.atomic import FileTransaction
@@ -40,19 +41,29 @@ class Cbx:
         settings: Settings,
         connect: Callable[[], Runner],
         hooks: pluggy.PluginManager | None = None,
+        faults: Callable[[], Sequence[Fault]] = tuple,
     ) -> None:
+        """`faults`: asked before each run for what its commands carry."""
         self.path = Path(os.path.abspath(path))
         self._root = root
         self._settings = settings
         self._connect = connect
         self._hooks = hooks
+        self._faults = faults
 
     def at(self, path: str | os.PathLike[str]) -> Cbx:
         """The same, bound to another directory (relative to this one's)."""
         target = self.path / Path(path)
         if not target.is_dir():
             raise UsageError(f"cbx.at({os.fspath(path)!r}): {target} is no directory")
-        return Cbx(target, root=self._root, settings=self._settings, connect=self._connect, hooks=self._hooks)
+        return Cbx(
+            target,
+            root=self._root,
+            settings=self._settings,
+            connect=self._connect,
+            hooks=self._hooks,
+            faults=self._faults,
+        )
 
     def transaction(self) -> FileTransaction:
         """File operations in this directory that happen all or not at all: `with cbx.transaction() as tx: tx.write(...)`.
@@ -194,7 +205,9 @@ class Cbx:
         """The outcomes of these, by name."""
         runner = self._connect()
         graph = plan(jobs, slots=runner.welcome.jobs)
-        ids = runner.submit(jobs, graph, capture=Capture.SEPARATE, fail_fast=fail_fast, settings=settings)
+        ids = runner.submit(
+            jobs, graph, capture=Capture.SEPARATE, fail_fast=fail_fast, settings=settings, faults=self._faults()
+        )
         outcomes: dict[int, Outcome] = {}
         wanted = set(ids)
         try:

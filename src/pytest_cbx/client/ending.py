@@ -64,6 +64,7 @@ def outcome_of(
         refused=tuple(finished.refused),
         outside=tuple(sorted(os.fsdecode(path) for path in finished.outside)),
         diff=finished.diff,
+        faults=tuple(finished.faults),
         error=error_of(status=finished.status, cause=finished.cause, reason=finished.reason, name=job.request.name),
     )
 

@@ -89,6 +89,8 @@ class Outcome:
     """Absolute paths that it wrote outside the work tree and the protected folders; they are not undone."""
     diff: str = ""
     """Of a dry run: what it would have changed, as unified diff."""
+    faults: tuple[str, ...] = ()
+    """Ids of the faults that struck it, in order, as often as they did."""
     error: CbxError | None = None
     """Set when it was not the command's own exit code that ended it."""
 

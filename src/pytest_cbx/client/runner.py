@@ -28,6 +28,7 @@ from pytest_cbx.engine.protocol import (
     Finished,
     FromEngine,
     Granted,
+    Healed,
     HoldSpec,
     JoinSpec,
     Lost,
@@ -38,8 +39,9 @@ from pytest_cbx.engine.protocol import (
     Submission,
     Welcome,
 )
-from pytest_cbx.errors import CbxError
+from pytest_cbx.errors import CbxError, FaultUnsupported
 from pytest_cbx.events import AnyEvent
+from pytest_cbx.faults.model import Fault
 from pytest_cbx.plan.model import Claim, EdgeKind, Plan
 from pytest_cbx.tier import Tier
 
@@ -103,12 +105,18 @@ class Runner:
         self._holds: dict[int, Hold] = {}
         self._early: list[tuple[int, Outcome]] = []
         """Outcomes that came while a hold waited."""
+        self._healed: list[list[str]] = []
         self._next_id = 1
 
     @property
     def welcome(self) -> Welcome:
         """What the engine said of itself."""
         return self._client.welcome
+
+    @property
+    def lost(self) -> bool:
+        """Whether the engine was found to be gone: make another runner."""
+        return self._client.lost
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -129,16 +137,20 @@ class Runner:
         fail_fast: bool = False,
         environment: Callable[[Job], Mapping[str, str]] = lambda job: {},
         settings: Settings | None = None,
+        faults: Sequence[Fault] = (),
     ) -> list[int]:
         """Hand in a plan of these jobs; returns an id for each job, in their order.
 
-        `environment` adds variables. `settings`: others than the run's own for isolation and rollback.
+        `environment` adds variables. `settings`: others than the run's own for isolation and rollback. `faults`: carried by all.
 
         Raises:
             UsageError: the engine has not reached a rung that is asked for by name.
+            FaultUnsupported: a command would run unsupervised, where no fault can strike.
         """
         settings = settings or self.settings
         rungs = [rung_of(job, settings.isolation, self.welcome.isolation) for job in jobs]
+        if faults:
+            _check_strikable(jobs, rungs, self.welcome.isolation_reason)
         first = self._next_id
         self._next_id += len(jobs) + len(plan.joins)
         needs: dict[int, list[int]] = {}
@@ -184,6 +196,7 @@ class Runner:
                 diff=rollback is Rollback.ALWAYS,
                 privileged=job.config.privileged,
                 root=b"" if job.base == self._root else os.fsencode(job.base),
+                faults=list(faults),
             )
         for join in plan.joins:
             specs[join.number] = JoinSpec(
@@ -195,6 +208,14 @@ class Runner:
         submission = Submission(nodes=[specs[number] for number in _order(plan)], fail_fast=fail_fast)
         self._client.submit(submission, descriptors=(0, 1, 2) if capture is Capture.INHERIT else ())
         return [first + planned.number for planned in plan.commands]
+
+    def heal(self, faults: Sequence[str]) -> None:
+        """These faults are over. On return none of them strikes any more, and who hung because of them goes on."""
+        self._client.heal(list(faults))
+        wanted = list(faults)
+        self._healed.clear()
+        while wanted not in self._healed:
+            self._pump(None)
 
     def hold(self, name: str, *, claims: Sequence[Claim] = (), journal: bytes = b"") -> Hold:
         """Claims that this process itself holds, from `Hold.begin` or its first `Hold.reach` until `Hold.release`.
@@ -320,6 +341,8 @@ class Runner:
             case Observed():
                 if self.watch.event is not None:
                     self.watch.event(_DECODER.decode(message.event))
+            case Healed():
+                self._healed.append(message.faults)
             case Retrying() | _:
                 pass
 
@@ -342,6 +365,15 @@ def _order(plan: Plan) -> list[int]:
             if not missing[later]:
                 ready.append(later)
     return order
+
+
+def _check_strikable(jobs: Sequence[Job], rungs: Sequence[str], reason: str) -> None:
+    for job, rung in zip(jobs, rungs, strict=True):
+        if rung == "off":
+            raise FaultUnsupported(
+                f"no fault can strike {job.request.name}: it would run at isolation off, unsupervised ({reason}); "
+                'faults need isolation "guard"'
+            )
 
 
 def _umask() -> int:

@@ -15,6 +15,7 @@ from pytest_cbx import events
 from pytest_cbx.engine.claiming import changing
 from pytest_cbx.engine.coverage import shown
 from pytest_cbx.engine.herald import Herald
+from pytest_cbx.engine.injector import Injector
 from pytest_cbx.engine.keeper import Keeper, Settlement
 from pytest_cbx.engine.ledger import Command, Session
 from pytest_cbx.engine.protocol import CommandSpec, Settle, Started
@@ -65,6 +66,7 @@ class Attempts:
         self._held: dict[TaskId, Exit] = {}
         """Ended, but something nested in them has not: their transactions contain it."""
         self.keeper = Keeper(token=token, workspace=workspace, settle=settle, executor=executor, arbiter=self)
+        self.injector = Injector(workspace, executor, herald, self.keeper.resume, self._pid_of_client)
 
     # --- starting ----------------------------------------------------------------------------------------
 
@@ -82,6 +84,8 @@ class Attempts:
         marker = f"{self._token}.{command.id}"
         try:
             self._check_nesting(session)
+            if spec.faults and (error := self.injector.start_error(command, spec)):
+                raise SpawnError(f"cannot be started: {os.strerror(error)}")
             guard, variables = self.keeper.confine(command, spec)
             instance = instance_of(command, spec, session, marker, self._settle, guard=guard, variables=variables)
             command.rewind = places(command, spec)
@@ -109,8 +113,13 @@ class Attempts:
         )
         self._herald.started(session, command, pid, dict(self._running))
         self.keeper.glance()
-        self.keeper.started(command, spec, session.parent)
+        self.keeper.started(command, spec, session.parent, self.injector.meet if spec.faults else None)
+        if spec.faults:
+            self.injector.begin(command, spec, self.keeper.watched(command.id))
         return None
+
+    def _pid_of_client(self, client: ClientId) -> int:
+        return self._sessions[client].pid
 
     def _check_nesting(self, session: Session) -> None:
         """Raise `SpawnError` when the command around it has ended, which the scheduler does not know yet."""
@@ -124,6 +133,8 @@ class Attempts:
         command = self._commands[TaskId(done.key)]
         spec = command.spec
         assert isinstance(spec, CommandSpec)
+        if spec.faults:
+            done = dataclasses.replace(done, exit_code=self.injector.ended(command, done.exit_code))
         command.exit = done
         command.running = False
         self._leaders.pop(command.pid, None)

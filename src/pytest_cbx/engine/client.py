@@ -29,6 +29,7 @@ from pytest_cbx.engine.protocol import (
     Farewell,
     Finished,
     FromEngine,
+    Heal,
     Hello,
     HoldSpec,
     JoinSpec,
@@ -101,6 +102,11 @@ class Client:
         """For selectors: readable when `receive` has something."""
         return self._connection.fileno()
 
+    @property
+    def lost(self) -> bool:
+        """Whether the engine was found to be gone. Nothing can be asked of it any more."""
+        return self._lost is not None
+
     def environment(self, variables: Mapping[bytes, bytes]) -> int:
         """Register an environment; commands name it by the number returned."""
         self._environments += 1
@@ -121,6 +127,10 @@ class Client:
     def journal(self, folder: bytes, *, opens: bool) -> None:
         """Tell of the undo journal of a hold that is not handed in yet."""
         self._send(Journal(folder=folder, open=opens))
+
+    def heal(self, faults: list[str]) -> None:
+        """End these faults; `Healed` will come."""
+        self._send(Heal(faults=faults))
 
     def reach(self, hold: int, number: int, claims: Sequence[Claim]) -> None:
         """Ask for claims for a hold; `Granted` with this number, or `Lost`, will come."""

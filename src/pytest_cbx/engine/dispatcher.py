@@ -16,7 +16,7 @@ from pytest_cbx import events
 from pytest_cbx.engine import protocol
 from pytest_cbx.engine.attempts import Attempts
 from pytest_cbx.engine.guard import Guard
-from pytest_cbx.engine.herald import Herald
+from pytest_cbx.engine.herald import Herald, told
 from pytest_cbx.engine.holds import Holds
 from pytest_cbx.engine.intake import check_environment, check_settle, check_submission
 from pytest_cbx.engine.ledger import Command, Session
@@ -27,6 +27,8 @@ from pytest_cbx.engine.protocol import (
     Environment,
     Farewell,
     FromClient,
+    Heal,
+    Healed,
     Hello,
     HoldSpec,
     JoinSpec,
@@ -104,7 +106,8 @@ class Dispatcher:
         guard = self._guard()
         look = guard.next_look() if guard is not None else None
         again = self._holds.next_look() if self._holds is not None else None
-        return min((at for at in (self._wake, look, again) if at is not None), default=None)
+        due = self._attempts.injector.next_due() if self._attempts is not None else None
+        return min((at for at in (self._wake, look, again, due) if at is not None), default=None)
 
     # --- messages --------------------------------------------------------------------------------------
 
@@ -130,6 +133,8 @@ class Dispatcher:
                 self._on_abandon(session, message)
             case protocol.Journal():
                 self._known_holds().announced(session, message)
+            case Heal():
+                self._on_heal(session, message)
             case protocol.Reach():
                 self._known_holds().wish(session, message)
             case Release():
@@ -182,7 +187,7 @@ class Dispatcher:
                 jobs=capacity.jobs,
                 cpus=capacity.cpus,
                 memory=capacity.memory,
-                recovered=[_told(result) for result in self.recovered],
+                recovered=[told(result) for result in self.recovered],
             )
         )
         if len(self._sessions) == 1 and not self._herald.told:
@@ -267,6 +272,11 @@ class Dispatcher:
         waiting = session.connection.descriptors
         return (waiting.popleft(), waiting.popleft(), waiting.popleft()) if node.descriptors else None
 
+    def _on_heal(self, session: Session, message: Heal) -> None:
+        assert self._attempts is not None
+        self._attempts.injector.heal(message.faults)
+        session.post(Healed(faults=message.faults))
+
     def _on_abandon(self, session: Session, message: Abandon) -> None:
         known = (
             None if message.ids is None else tuple(session.commands[i] for i in message.ids if i in session.commands)
@@ -284,6 +294,8 @@ class Dispatcher:
         running = [task for task in session.live if self._commands[task].running]
         self._feed(ClientGone(client=session.id))
         self._known_holds().forsake(session.id)
+        if self._attempts is not None:
+            self._attempts.injector.forsake(session.id)
         for task in running:
             # Nobody is there any more for whom it could end in good order.
             self._executor.stop(task, "its client was killed", grace=0)
@@ -311,6 +323,8 @@ class Dispatcher:
             for task, number in guard.dead_callers():
                 self._feed(Withdraw(task=task, number=number))
             guard.feed_starved()
+        if self._attempts is not None:
+            self._attempts.injector.attend()
         if self._holds is not None:
             self._holds.attend()
         if self._wake is not None and time.monotonic() >= self._wake:
@@ -483,9 +497,3 @@ class Dispatcher:
             return
         session.live.discard(command.id)
         self._say_farewell(session)
-
-
-def _told(result: JournalResult) -> str:
-    """For people: "an earlier run was killed: build was rolled back"."""
-    why = f": {result.reason}" if result.reason else ""
-    return f"an earlier run was killed; {result.label or result.path}: {result.action.value}{why}"

@@ -28,6 +28,7 @@ from pytest_cbx.execute.kernel.seccomp import Listener, Notification
 from pytest_cbx.execute.supervision.decode import Decoder
 from pytest_cbx.execute.supervision.deeds import CHANGING, READING, Deed, Trap
 from pytest_cbx.execute.supervision.inflight import InFlight
+from pytest_cbx.execute.supervision.strikes import only_for_faults
 from pytest_cbx.plan.model import Claim, Domain, Mode
 from pytest_cbx.schedule.model import TaskId
 
@@ -245,10 +246,24 @@ class Guard:
     def _serve(self, watched: Watched, notification: Notification) -> None:
         """In its receiver's turn."""
         had = len(self._later)
+        if watched.meet is not None:
+            if watched.meet(watched, notification):
+                self._turn.ring()
+                return
+            if only_for_faults(notification, reads=watched.reads is not None):
+                watched.listener.proceed(notification.id)
+                return
         self._inflight.arrived(notification.pid)
         self._answer(watched, notification)
         if self.stirred or len(self._later) > had:
             self._turn.ring()
+
+    def resume(self, watched: Watched, notification: Notification) -> None:
+        """A call that a fault held up goes on as ever."""
+        if only_for_faults(notification, reads=watched.reads is not None):
+            watched.listener.proceed(notification.id)
+        else:
+            self._answer(watched, notification)
 
     def _answer(self, watched: Watched, notification: Notification) -> None:
         """Answer a call, or put it aside. After a wait it comes here again: what its paths lead to may have changed."""

@@ -11,6 +11,7 @@ from pytest_cbx import events
 from pytest_cbx.engine.ledger import Command, Session
 from pytest_cbx.engine.protocol import CommandSpec, Observed
 from pytest_cbx.schedule.model import ClientId
+from pytest_cbx.transaction.recovery import JournalResult
 
 _ENCODER = msgspec.json.Encoder()
 _TEXT_MAX = 4096
@@ -29,7 +30,7 @@ class Herald:
         """How many events there were."""
         return self._number
 
-    def tell(self, kind: type[events.Happening], **fields: object) -> None:
+    def tell(self, kind: type[events.Happening], /, **fields: object) -> None:
         """Number an event and send it to all subscribers."""
         self._number += 1
         listeners = [session for session in self._sessions.values() if session.subscribed]
@@ -92,3 +93,9 @@ class Herald:
             max_rss=done.max_rss if done else 0,
             leaks=list(done.leaks) if done else [],
         )
+
+
+def told(result: JournalResult) -> str:
+    """For people: "an earlier run was killed: build was rolled back"."""
+    why = f": {result.reason}" if result.reason else ""
+    return f"an earlier run was killed; {result.label or result.path}: {result.action.value}{why}"

@@ -18,13 +18,15 @@ from pytest_cbx.engine.claiming import changed
 from pytest_cbx.engine.coverage import Coverage
 from pytest_cbx.engine.guard import Guard
 from pytest_cbx.engine.ignored import Ignored
+from pytest_cbx.engine.injector import extra_calls
 from pytest_cbx.engine.ledger import Command
 from pytest_cbx.engine.protocol import CHANGES_MAX, OBSERVATIONS_MAX, ChangeList, CommandSpec, Observation, Settle
 from pytest_cbx.engine.temporary import VARIABLES, TemporaryFolders
-from pytest_cbx.engine.watched import Watched
+from pytest_cbx.engine.watched import Meet, Watched
 from pytest_cbx.errors import JournalDamaged, JournalError, SpawnError
 from pytest_cbx.execute.executor import Executor
 from pytest_cbx.execute.kernel.files import clone
+from pytest_cbx.execute.kernel.seccomp import Notification
 from pytest_cbx.execute.ladder import Reached, probe
 from pytest_cbx.execute.model import Cause, Exit, GuardKind
 from pytest_cbx.execute.model import Guard as GuardSpec
@@ -134,6 +136,7 @@ class Keeper:
         reopens = any(b"/dev/std" in word or b"/dev/fd/" in word for word in spec.argv)
         safe = (
             not reopens
+            and not spec.faults
             and spec.tier is Tier.SAFE_PARALLEL
             and not command.descriptors
             and not command.surprises
@@ -147,10 +150,10 @@ class Keeper:
             # A port that the kernel chooses is nobody's; any other is a surprise, as at the trapped call. A supervised
             # command may claim further ones while it runs, which a domain cannot learn any more: there the call decides.
             return GuardSpec(kind=GuardKind.SAFE, writable=(self._temporary.safe,), bind_ports=(0,)), variables
-        return GuardSpec(kind=GuardKind.SUPERVISED, reads=serializable), variables
+        return GuardSpec(kind=GuardKind.SUPERVISED, reads=serializable, calls=extra_calls(spec.faults)), variables
 
-    def started(self, command: Command, spec: CommandSpec, parent: TaskId | None) -> None:
-        """Its instance runs: answer its calls."""
+    def started(self, command: Command, spec: CommandSpec, parent: TaskId | None, meet: Meet | None) -> None:
+        """Its instance runs: answer its calls. `meet` is asked before each, where it has faults."""
         attempt = self._attempts.get(command.id)
         if attempt is None:
             return
@@ -181,6 +184,7 @@ class Keeper:
             shares=any(claim.mode is Mode.CACHE for claim in command.claims),
             ports=frozenset(claim for claim in command.claims if claim.domain is Domain.PORT),
             parent=above.watched if above is not None else None,
+            meet=meet,
         )
         if above is not None:
             attempt.above = parent
@@ -224,6 +228,11 @@ class Keeper:
         """The attempt of a command that is supervised now."""
         attempt = self._attempts.get(task)
         return attempt.watched if attempt is not None else None
+
+    def resume(self, watched: Watched, notification: Notification) -> None:
+        """A call that a fault held up goes on as ever."""
+        if self.guard is not None:
+            self.guard.resume(watched, notification)
 
     def granted(self, task: TaskId, number: int) -> None:
         """A suspended call of a command has its claims."""

@@ -61,6 +61,8 @@ class Command:
     """What became of the changes of its last attempt."""
     ended: float = 0.0
     """Clock of the loop when it was over; 0 before."""
+    hits: list[str] = field(default_factory=list)
+    """Ids of the faults that struck it."""
 
 
 @dataclass(slots=True)

@@ -11,10 +11,11 @@ from typing import TypeAlias
 import msgspec
 
 from pytest_cbx.config.model import PREIMAGE_BYTES, Durability, Instances, Limits, Policy, Priority, Timeouts
+from pytest_cbx.faults.model import Fault
 from pytest_cbx.plan.model import Claim
 from pytest_cbx.tier import Tier
 
-VERSION = 2
+VERSION = 3
 """Raised whenever a message changes its meaning; engine and client must agree."""
 
 FRAME_MAX = 64 * 1024 * 1024
@@ -147,6 +148,8 @@ class CommandSpec(Node, frozen=True, kw_only=True):
     """It may run as another user, and so runs at `off`."""
     root: bytes = b""
     """Absolute: a work tree of its own, beside the engine's, that its transaction covers too (a test's directory). Empty: none."""
+    faults: list[Fault] = []
+    """What strikes it. It runs at `guard` at least, and supervised whatever its tier."""
 
 
 class Submission(Message, frozen=True, kw_only=True):
@@ -161,6 +164,13 @@ class Abandon(Message, frozen=True, kw_only=True):
 
     ids: list[int] | None = None
     reason: str = "cancelled"
+
+
+class Heal(Message, frozen=True, kw_only=True):
+    """Faults of this client are over. Who hangs or is stopped because of them goes on. The answer is `Healed`."""
+
+    faults: list[str]
+    """Their ids; those that no command has carried so far never strike."""
 
 
 class Reach(Message, frozen=True, kw_only=True):
@@ -250,6 +260,12 @@ class Granted(Message, frozen=True, kw_only=True):
     number: int
 
 
+class Healed(Message, frozen=True, kw_only=True):
+    """The answer to `Heal`: none of them strikes any more."""
+
+    faults: list[str]
+
+
 class Lost(Message, frozen=True, kw_only=True):
     """A hold must give way, or its client has cancelled it: undo what was done under it, then `Release` it. Nothing else is granted."""
 
@@ -333,6 +349,8 @@ class Finished(Message, frozen=True, kw_only=True):
     """Absolute paths outside all protected roots that it wrote: they are not undone."""
     diff: str = ""
     """Where `CommandSpec.diff` asked for it."""
+    faults: list[str] = []
+    """Ids of the faults that struck it, in order, as often as they did."""
 
 
 class Observed(Message, frozen=True, kw_only=True):
@@ -347,7 +365,7 @@ class Farewell(Message, frozen=True, kw_only=True):
     last: bool
 
 
-FromClient: TypeAlias = Hello | Settle | Environment | Submission | Abandon | Journal | Reach | Release | Leave
+FromClient: TypeAlias = Hello | Settle | Environment | Submission | Abandon | Journal | Heal | Reach | Release | Leave
 FromEngine: TypeAlias = (
-    Welcome | Refused | Queued | Started | Granted | Lost | Retrying | Finished | Observed | Farewell
+    Welcome | Refused | Queued | Started | Granted | Healed | Lost | Retrying | Finished | Observed | Farewell
 )

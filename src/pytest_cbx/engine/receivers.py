@@ -97,7 +97,7 @@ class Receiver:
         """On kernels before 6.11, wait for the next call in a way that ends. False: there will be none."""
         if self._watched.ended:
             return False
-        return self._sleeps_in_it or bool(self._poll(None) & select.POLLIN)
+        return self._sleeps_in_it or self._watched.listener.has_early or bool(self._poll(None) & select.POLLIN)
 
     def _poll(self, timeout: float | None) -> int:
         poll = select.poll()

@@ -140,5 +140,6 @@ def finished(command: Command, spec: CommandSpec, decision: End, holders: list[s
         restart_reasons=list(command.reasons),
         surprises=list(command.surprises),
         isolation=command.isolation,
+        faults=list(command.hits),
         **facts,
     )

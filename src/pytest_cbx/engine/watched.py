@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from pytest_cbx.engine.coverage import Coverage
-from pytest_cbx.execute.kernel.seccomp import Listener
+from pytest_cbx.execute.kernel.seccomp import Listener, Notification
 from pytest_cbx.execute.supervision.decode import Decoder
 from pytest_cbx.execute.supervision.deeds import Trap
 from pytest_cbx.plan.model import Claim
@@ -17,6 +17,10 @@ OBSERVED_MAX = 10_000
 """Paths beyond the prediction that are remembered of one attempt."""
 TOLD_MAX = 50
 """Refusals and paths outside that are told of one attempt."""
+
+
+Meet = Callable[["Watched", Notification], bool]
+"""Whether a fault has taken a call over."""
 
 
 @dataclass(slots=True, eq=False)
@@ -53,6 +57,8 @@ class Watched:
     failure: str = ""
     """Why the engine ended it: a pre-image that does not fit, a journal that cannot be written."""
     ended: bool = False
+    meet: Meet | None = None
+    """Asked first about each call; None: no fault strikes it."""
 
     def lineage(self) -> Iterator[Watched]:
         """This one and those that it is nested in."""

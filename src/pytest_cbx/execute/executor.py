@@ -136,6 +136,17 @@ class Executor:
         if instance is not None:
             self._stop(instance, Cause.CANCELLED, reason, instance.spec.grace if grace is None else grace)
 
+    def strike(self, key: int, number: signal.Signals) -> None:
+        """Strike all processes of an instance with a signal that counts as its own bad luck, not as ours."""
+        instance = self._instances.get(key)
+        if instance is None:
+            return
+        if number is signal.SIGKILL:
+            self._begin_killing(instance, self._clock())
+            return
+        for stat in members(instance.head, self._heads):
+            processes.send(stat.pid, number)
+
     def ending(self, key: int) -> bool:
         """Whether an instance was asked to end, or has ended."""
         instance = self._instances.get(key)

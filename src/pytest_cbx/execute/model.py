@@ -36,6 +36,8 @@ class Guard:
     """Whether reading is asked about, too; only for SUPERVISED."""
     writable: tuple[bytes, ...] = ()
     """What a SAFE instance may write, besides devices: the same for all of one engine."""
+    calls: frozenset[str] = frozenset()
+    """Further system calls that are asked about, by name; only for SUPERVISED."""
     bind_ports: tuple[int, ...] | None = None
     """TCP ports that it may bind to; None, or on a kernel before 6.7: no limit."""
 

@@ -11,6 +11,7 @@ import pytest
 from pytest_cbx.pytest_plugin.keys import OPTIONS
 
 if TYPE_CHECKING:
+    from pytest_cbx.chaos.leases import Leases
     from pytest_cbx.client.api import Cbx
     from pytest_cbx.client.runner import Runner
     from pytest_cbx.pytest_plugin.options import Options
@@ -25,6 +26,8 @@ class FixtureConnection:
 
     def __call__(self) -> Runner:
         """The connection."""
+        if self._runner is not None and self._runner.lost:
+            self.close()
         if self._runner is None:
             from pytest_cbx.client.runner import Runner  # noqa: PLC0415
 
@@ -45,8 +48,17 @@ def _cbx_connection(request: pytest.FixtureRequest) -> Iterator[FixtureConnectio
     connection.close()
 
 
+@pytest.fixture(scope="session")
+def _cbx_leases(_cbx_connection: FixtureConnection) -> Iterator[Leases]:
+    from pytest_cbx.chaos.leases import Leases  # noqa: PLC0415
+
+    leases = Leases(_cbx_connection)
+    yield leases
+    leases.close()
+
+
 @pytest.fixture
-def cbx(request: pytest.FixtureRequest, tmp_path: Path, _cbx_connection: FixtureConnection) -> Cbx:
+def cbx(request: pytest.FixtureRequest, tmp_path: Path, _cbx_connection: FixtureConnection, _cbx_leases: Leases) -> Cbx:
     """Run shell commands from a test: `cbx.run("make dist")`, `cbx.run_all([...])`, `cbx.at(path)`, `cbx.tier("rm -rf x")`.
 
     Bound to the test's `tmp_path`. Commands share locks, caps and budget with everything else that runs in the project's work tree.
@@ -60,4 +72,5 @@ def cbx(request: pytest.FixtureRequest, tmp_path: Path, _cbx_connection: Fixture
         settings=options.settings,
         connect=_cbx_connection,
         hooks=request.config.pluginmanager,
+        faults=_cbx_leases.planted,
     )

@@ -6,10 +6,11 @@ import pytest
 
 from pytest_cbx.client.hookspecs import CbxSpecs
 from pytest_cbx.pytest_plugin import options
-from pytest_cbx.pytest_plugin.fixture import _cbx_connection, cbx
+from pytest_cbx.pytest_plugin.chaos import chaos
+from pytest_cbx.pytest_plugin.fixture import _cbx_connection, _cbx_leases, cbx
 from pytest_cbx.pytest_plugin.keys import OPTIONS
 
-__all__ = ["_cbx_connection", "cbx"]
+__all__ = ["_cbx_connection", "_cbx_leases", "cbx", "chaos"]
 
 MARKER = "cbx"
 

@@ -91,7 +91,9 @@ class Home:
             self.make()
             try:
                 _make_folder(folder)
-                lock = filelock.FileLock(os.fsdecode(folder + b"/" + OWNER_LOCK), mode=0o600, is_singleton=False, thread_local=False)
+                lock = filelock.FileLock(
+                    os.fsdecode(folder + b"/" + OWNER_LOCK), mode=0o600, is_singleton=False, thread_local=False
+                )
                 lock.acquire(timeout=0)
             except FileNotFoundError:
                 continue  # a recovery took it for one that is left, and removed it

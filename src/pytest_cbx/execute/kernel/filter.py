@@ -46,6 +46,8 @@ class FilterPolicy:
     """Whether looking at paths is trapped, too (isolation "serializable")."""
     signals: bool = True
     """Whether signals are trapped. False where a Landlock domain keeps them in (ABI 6)."""
+    calls: frozenset[str] = frozenset()
+    """Names of calls that are trapped whatever their treatment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +96,10 @@ def action(treatment: Treatment, error: int, policy: FilterPolicy) -> int:
 
 
 def _answers(calls: Table, policy: FilterPolicy) -> dict[int, Code]:
-    return {number: _answer(rule, policy) for number, rule in calls.rules.items()}
+    return {
+        number: _give(NOTIFY) if calls.names[number] in policy.calls else _answer(rule, policy)
+        for number, rule in calls.rules.items()
+    }
 
 
 def _answer(rule: Rule, policy: FilterPolicy) -> Code:

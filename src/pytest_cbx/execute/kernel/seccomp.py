@@ -100,10 +100,12 @@ class Listener:
     of the filter are gone (POLLHUP says that).
     """
 
-    __slots__ = ("_buffer", "_fd", "_zeros", "sync_wake_up")
+    __slots__ = ("_buffer", "_early", "_fd", "_zeros", "sync_wake_up")
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, early: list[Notification] | None = None) -> None:
+        """`early`: calls that were received before, and still wait for an answer; they come first."""
         self._fd = fd
+        self._early = early or []
         notification, response = notification_sizes()
         if response != _RESPONSE.size:
             raise OSError(errno.EINVAL, f"this kernel's seccomp responses have {response} bytes instead of 24")
@@ -123,12 +125,19 @@ class Listener:
         """The descriptor, for `poll`: POLLIN when a call waits, POLLHUP when no process of the filter is left."""
         return self._fd
 
+    @property
+    def has_early(self) -> bool:
+        """Whether the next call is at hand."""
+        return bool(self._early)
+
     def receive(self) -> Notification | None:
         """The next call that waits; None when its caller died meanwhile, or a signal came.
 
         Raises:
             OSError: the listener is closed, or the kernel refuses.
         """
+        if self._early:
+            return self._early.pop(0)
         buffer = self._buffer
         buffer[:] = self._zeros  # the kernel insists on zeros
         try:

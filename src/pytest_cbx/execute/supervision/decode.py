@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from pytest_cbx.execute.kernel.memory import read_bytes, read_string
 from pytest_cbx.execute.kernel.seccomp import Listener, Notification
@@ -57,6 +57,11 @@ class Decoder:
             self._calls[calls.numbers["bind"]] = self._bind
         self._refused = {n: rule for n, rule in calls.rules.items() if rule.treatment is Treatment.REFUSED}
         self._calls.update(dict.fromkeys(self._refused, self._refuse))
+
+    @property
+    def known(self) -> Collection[int]:
+        """Numbers of the calls that it can tell something of."""
+        return self._calls.keys()
 
     def decode(self, listener: Listener, notification: Notification) -> Trap | None:
         """What a call would do; None when its caller is gone."""

@@ -23,7 +23,8 @@ from pytest_cbx.errors import SpawnError
 from pytest_cbx.execute.kernel.filter import FilterPolicy, Program, build
 from pytest_cbx.execute.kernel.landlock import APART_ABI, NETWORK_ABI, SCOPE_ABI, Domain, abi, enter
 from pytest_cbx.execute.kernel.posix_spawn import Launch
-from pytest_cbx.execute.kernel.seccomp import Listener, install
+from pytest_cbx.execute.kernel.seccomp import Listener, Notification, install
+from pytest_cbx.execute.kernel.syscalls import table
 from pytest_cbx.execute.model import Guard, GuardKind
 
 Limits = Sequence[tuple[int, tuple[int, int]]]
@@ -77,31 +78,35 @@ class Spawner:
 
 def _start_supervised(launch: Launch, guard: Guard, limits: Limits) -> tuple[int, Listener | None]:
     start = _Start(launch, limits)
-    program = build(FilterPolicy(reads=guard.reads))
+    program = build(FilterPolicy(reads=guard.reads, calls=guard.calls))
     with _undisturbed():
         _begin_thread(_supervised, start, program, _domain(guard))
-        if guard.reads:
+        if guard.reads or guard.calls:
             start.ready.acquire()
             if start.listener >= 0:
-                _answer_first(start)
+                _answer_first(start, set_aside=bool(guard.calls))
         _await(start)
     if start.failure is not None:
         raise start.failure
     if start.error:
         os.close(start.listener)
         return start.error, None
-    return 0, Listener(start.listener)
+    return 0, Listener(start.listener, start.early)
 
 
 class _Start:
     """One start, shared by two threads."""
 
-    __slots__ = ("done", "error", "failure", "launch", "limits", "listener", "ready")
+    __slots__ = ("done", "early", "error", "failure", "launch", "limits", "listener", "ready", "thread")
 
     def __init__(self, launch: Launch, limits: Limits) -> None:
         self.launch = launch
         self.limits = limits
         self.listener = -1
+        self.early: list[Notification] = []
+        """Calls of the program that came before the start was known to be over."""
+        self.thread = 0
+        """The id of the thread that starts it."""
         self.error = 0
         self.failure: OSError | None = None
         self.ready = _taken()
@@ -112,6 +117,7 @@ class _Start:
 
 def _supervised(start: _Start, program: Program, domain: Domain) -> None:
     """A thread's whole life."""
+    start.thread = _thread.get_native_id()
     try:
         enter(domain)
         start.listener = install(program)
@@ -129,18 +135,28 @@ def _supervised(start: _Start, program: Program, domain: Domain) -> None:
     start.done.release()
 
 
-def _answer_first(start: _Start) -> None:
-    """Let the new process load its program: the engine knows which one that is. Its next calls wait for the engine's loop."""
+def _answer_first(start: _Start, *, set_aside: bool) -> None:
+    """Let the thread, and the new process until it has loaded its program, do what they have to: the engine knows what that is.
+
+    What the program itself calls waits for the engine's loop. `set_aside`: the thread itself may make trapped calls, so they have to be
+    received, too.
+    """
     listener = Listener(start.listener)
+    loads = {number for name, number in table().numbers.items() if name in ("execve", "execveat")}
+    loaded = False
     poll = select.poll()
     poll.register(listener.fileno(), select.POLLIN)
     while not start.done.acquire(blocking=False):
-        if poll.poll(1):
-            notification = listener.receive()
-            if notification is not None:
-                listener.proceed(notification.id)
+        if not poll.poll(1) or (notification := listener.receive()) is None:
+            continue
+        if notification.pid == start.thread or (notification.number in loads and not loaded):
+            loaded |= notification.number in loads
+            listener.proceed(notification.id)
+            if not set_aside:
                 return
-    start.done.release()  # it failed before
+        else:
+            start.early.append(notification)
+    start.done.release()
 
 
 def _await(start: _Start) -> None:

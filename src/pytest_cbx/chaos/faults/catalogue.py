@@ -1,0 +1,16 @@
+"""All kinds of faults, ours and those that plugins add."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+from pytest_cbx.chaos.faults import clock, disk, instance, memory, network
+from pytest_cbx.chaos.faults.kinds import Kind
+
+
+@cache
+def own_kinds() -> Mapping[str, Kind]:
+    """Our own kinds by name."""
+    modules = (instance, memory, disk, network, clock)
+    return {kind.name: kind for module in modules for kind in module.KINDS}

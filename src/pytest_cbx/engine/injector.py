@@ -1,0 +1,421 @@
+"""Strikes commands with the faults that they carry. Nothing here runs for a command without faults.
+
+A fault is armed by the first command that carries it, and counts over all of them. It is healed when its client says so or is gone, when
+its lease is over, and at the end of the engine; who hangs or is stopped because of it goes on then.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from pytest_cbx import events
+from pytest_cbx.engine.coverage import shown
+from pytest_cbx.engine.herald import Herald
+from pytest_cbx.engine.ledger import Command
+from pytest_cbx.engine.protocol import CommandSpec
+from pytest_cbx.engine.watched import Watched
+from pytest_cbx.execute import processes
+from pytest_cbx.execute.executor import Executor
+from pytest_cbx.execute.kernel.seccomp import Notification
+from pytest_cbx.execute.kernel.syscalls import table
+from pytest_cbx.execute.supervision.decode import Decoder
+from pytest_cbx.execute.supervision.deeds import CHANGING as CHANGING_DEEDS
+from pytest_cbx.execute.supervision.strikes import (
+    DESCRIPTOR_OF,
+    descriptor_path,
+    fail,
+    leader_of_thread,
+    programs_of,
+    write_part,
+)
+from pytest_cbx.faults import model
+from pytest_cbx.faults.model import CHANGING, Fault, Hit
+from pytest_cbx.faults.trigger import Aim, Moment
+from pytest_cbx.schedule.model import ClientId
+
+_ENCODER = msgspec.json.Encoder()
+
+
+@dataclass(slots=True, eq=False)
+class Armed:
+    """A fault on duty."""
+
+    fault: Fault
+    aim: Aim
+    client: ClientId
+    until: float
+    """Clock of the loop."""
+    arrived: list[tuple[Watched, Notification, Command, Moment]] = field(default_factory=list)
+    """Who waits to be struck together with others."""
+    hanging: list[tuple[Watched, Notification]] = field(default_factory=list)
+    """Whose call waits for the healing."""
+    stopped: list[int] = field(default_factory=list)
+    """Tasks that were stopped."""
+
+
+@dataclass(slots=True, order=True)
+class _Later:
+    at: float
+    armed: Armed = field(compare=False)
+    act: Callable[[], None] = field(compare=False)
+
+
+@dataclass(slots=True, eq=False)
+class _Carrier:
+    """A running attempt with faults."""
+
+    command: Command
+    spec: CommandSpec
+    began: float
+    watched: Watched | None
+    decoder: Decoder | None
+    faults: tuple[Armed, ...]
+
+
+class Injector:
+    """All faults of one engine. Used in the turn of the engine's loop or of a receiver."""
+
+    def __init__(
+        self,
+        workspace: bytes,
+        executor: Executor,
+        herald: Herald,
+        resume: Callable[[Watched, Notification], None],
+        client_pid: Callable[[ClientId], int],
+    ) -> None:
+        self._workspace = workspace
+        self._executor = executor
+        self._herald = herald
+        self._resume = resume
+        self._client_pid = client_pid
+        self._armed: dict[str, Armed] = {}
+        self._carriers: dict[int, _Carrier] = {}
+        self._later: list[_Later] = []
+        self._healed: set[str] = set()
+
+    # --- coming and going ----------------------------------------------------------------------------------
+
+    def start_error(self, command: Command, spec: CommandSpec) -> int:
+        """The error with which the start of an attempt is to fail; 0: it is not."""
+        for armed in self._arm(command, spec):
+            action = armed.fault.action
+            if isinstance(action, model.NoStart) and armed.aim.meets(_start(command, spec)):
+                self._tell(armed, command, Moment(
+                    call="execve", changing=False, path="", programs=(), command=spec.name, age=0.0
+                ), pid=0)  # fmt: skip
+                return action.error
+        return 0
+
+    def begin(self, command: Command, spec: CommandSpec, watched: Watched | None) -> None:
+        """An attempt runs."""
+        faults = self._arm(command, spec)
+        if not faults:
+            return
+        now = time.monotonic()
+        decoder = Decoder(watched.roots, True) if watched is not None else None
+        carrier = _Carrier(command, spec, now, watched, decoder, tuple(faults))
+        self._carriers[command.id] = carrier
+        for armed in faults:
+            self._begin_one(carrier, armed, now)
+
+    def _begin_one(self, carrier: _Carrier, armed: Armed, now: float) -> None:
+        fault = armed.fault
+        if not fault.trigger.calls and isinstance(fault.action, model.Signal | model.Delay):
+            self._schedule(now + fault.trigger.after, armed, lambda: self._strike_by_time(carrier, armed))
+
+    def ended(self, command: Command, code: int) -> int:
+        """An attempt has ended, with this exit code; the one that is to be reported."""
+        carrier = self._carriers.pop(command.id, None)
+        if carrier is None:
+            return code
+        for armed in carrier.faults:
+            armed.hanging = [one for one in armed.hanging if one[0] is not carrier.watched]
+            armed.arrived = [one for one in armed.arrived if one[0] is not carrier.watched]
+            if command.id in armed.stopped:
+                armed.stopped.remove(command.id)
+            action = armed.fault.action
+            if isinstance(action, model.Exit) and armed.aim.meets(_start(command, carrier.spec)):
+                self._tell(armed, command, Moment(
+                    call="exit_group", changing=False, path="", programs=(), command=carrier.spec.name, age=0.0
+                ), pid=command.pid)  # fmt: skip
+                code = action.code
+        return code
+
+    def _arm(self, command: Command, spec: CommandSpec) -> list[Armed]:
+        found = []
+        for fault in spec.faults:
+            armed = self._armed.get(fault.id)
+            if armed is None and fault.id not in self._healed:
+                until = time.monotonic() + fault.lease
+                armed = self._armed[fault.id] = Armed(fault, Aim(fault.trigger), command.client, until)
+            if armed is not None:
+                found.append(armed)
+        return found
+
+    def heal(self, ids: Iterable[str]) -> None:
+        """These faults are over, whether they have struck or not. Who waits because of them goes on."""
+        for one in list(ids):
+            armed = self._armed.pop(one, None)
+            self._healed.add(one)
+            if armed is not None:
+                self._release(armed)
+
+    def forsake(self, client: ClientId) -> None:
+        """A client is gone, and its faults with it."""
+        self.heal([one for one, armed in self._armed.items() if armed.client == client])
+
+    def _release(self, armed: Armed) -> None:
+        self._later = [one for one in self._later if one.armed is not armed]
+        waiting = [*armed.hanging, *((watched, call) for watched, call, _, _ in armed.arrived)]
+        armed.hanging, armed.arrived = [], []
+        for watched, notification in waiting:
+            self._go_on(watched, notification)
+        for task in armed.stopped:
+            self._executor.strike(task, signal.SIGCONT)
+        armed.stopped = []
+
+    # --- time ----------------------------------------------------------------------------------------------
+
+    def next_due(self) -> float | None:
+        """When `attend` is to be called at the latest, on the clock of `time.monotonic`."""
+        dues = [one.at for one in self._later[:1]] + [armed.until for armed in self._armed.values()]
+        return min(dues, default=None)
+
+    def attend(self) -> None:
+        """Do what is due."""
+        now = time.monotonic()
+        while self._later and self._later[0].at <= now:
+            self._later.pop(0).act()
+        self.heal([one for one, armed in self._armed.items() if armed.until <= now])
+
+    def _schedule(self, at: float, armed: Armed, act: Callable[[], None]) -> None:
+        self._later.append(_Later(at, armed, act))
+        self._later.sort()
+
+    # --- calls ---------------------------------------------------------------------------------------------
+
+    def meet(self, watched: Watched, notification: Notification) -> bool:
+        """A command with faults makes a call. True: it was struck, and its answer is the fault's; else it is to go on as ever."""
+        carrier = self._carriers.get(watched.task)
+        name = table().names.get(notification.number, "")
+        if carrier is None or not name:
+            return False
+        faults = [armed for armed in carrier.faults if not armed.aim.spent and armed.fault.id in self._armed]
+        if not faults:
+            return False
+        moment = self._moment(carrier, notification, name, faults)
+        for armed in faults:
+            if moment is not None and armed.aim.meets(moment):
+                return self._strike(carrier, armed, notification, moment)
+        return False
+
+    def _moment(
+        self, carrier: _Carrier, notification: Notification, name: str, faults: Sequence[Armed]
+    ) -> Moment | None:
+        changing = any(armed.aim.concerns(CHANGING) for armed in faults)
+        named = any(armed.aim.concerns(name) for armed in faults)
+        if not changing and not named:
+            return None
+        path, changes = self._place(carrier, notification, name)
+        if not changes and not named:
+            return None
+        wanted = any(armed.fault.trigger.program != "*" for armed in faults)
+        programs = programs_of(notification.pid, carrier.command.pid, _parent) if wanted else ()
+        return Moment(
+            call=name,
+            changing=changes,
+            path=path,
+            programs=programs,
+            command=carrier.spec.name,
+            age=time.monotonic() - carrier.began,
+        )
+
+    def _place(self, carrier: _Carrier, notification: Notification, name: str) -> tuple[str, bool]:
+        """What a call is about, and whether it changes it."""
+        watched, decoder = carrier.watched, carrier.decoder
+        assert watched is not None
+        assert decoder is not None
+        if name in DESCRIPTOR_OF and notification.number not in decoder.known:
+            path = descriptor_path(notification.pid, notification.args[DESCRIPTOR_OF[name]])
+            return self._shown(watched, path), False
+        if notification.number not in decoder.known:
+            return "", False
+        trap = decoder.decode(watched.listener, notification)
+        if trap is None or (trap.deed not in CHANGING_DEEDS and not trap.path):
+            return "", False
+        return self._shown(watched, trap.path), trap.deed in CHANGING_DEEDS
+
+    def _shown(self, watched: Watched, path: bytes) -> str:
+        for root in watched.roots[1:]:
+            if path.startswith(root + b"/"):
+                return os.fsdecode(path[len(root) + 1 :])
+        return shown(path, watched.roots[0]) if path else ""
+
+    # --- strikes -------------------------------------------------------------------------------------------
+
+    def _strike(self, carrier: _Carrier, armed: Armed, notification: Notification, moment: Moment) -> bool:
+        together = armed.fault.trigger.together
+        assert carrier.watched is not None
+        if together > 1:
+            armed.arrived.append((carrier.watched, notification, carrier.command, moment))
+            if len({command.id for _, _, command, _ in armed.arrived}) < together:
+                return True
+            arrived, armed.arrived = armed.arrived, []
+            for watched, call, _, at in arrived:
+                other = self._carriers.get(watched.task)
+                if other is not None and not self._act(other, armed, call, at):
+                    self._go_on(watched, call)
+            return True
+        return self._act(carrier, armed, notification, moment)
+
+    def _act(self, carrier: _Carrier, armed: Armed, notification: Notification, moment: Moment) -> bool:
+        watched = carrier.watched
+        assert watched is not None
+        listener, action = watched.listener, armed.fault.action
+        if isinstance(action, model.Part):
+            # Only what has been written in part can be told truly.
+            return self._tear(carrier, armed, action, notification, moment)
+        self._tell(armed, carrier.command, moment, notification.pid)
+        match action:
+            case model.Fail():
+                fail(listener, notification, action.error)
+            case model.Pretend():
+                listener.answer(notification.id, action.value)
+            case model.FailThenPretend():
+                if armed.aim.struck == 1:
+                    listener.refuse(notification.id, action.error)
+                else:
+                    listener.answer(notification.id, 0)
+            case model.Delay():
+                self._delay(watched, armed, action, notification)
+            case model.Signal():
+                return self._signal(carrier, armed, action, notification)
+            case _:
+                return False
+        return True
+
+    def _tear(
+        self, carrier: _Carrier, armed: Armed, action: model.Part, notification: Notification, moment: Moment
+    ) -> bool:
+        assert carrier.watched is not None
+        listener = carrier.watched.listener
+        written = write_part(notification, action.share)
+        if written is None:
+            armed.aim.struck -= 1  # nothing that could be written in part: the next one, perhaps
+            return False
+        self._tell(armed, carrier.command, moment, notification.pid)
+        if action.kill:
+            os.kill(leader_of_thread(notification.pid), signal.SIGKILL)
+        else:
+            listener.answer(notification.id, written)
+        return True
+
+    def _delay(self, watched: Watched, armed: Armed, action: model.Delay, notification: Notification) -> None:
+        if not action.seconds:
+            armed.hanging.append((watched, notification))
+            return
+        held = (watched, notification)
+        armed.hanging.append(held)
+
+        def end() -> None:
+            if held not in armed.hanging:
+                return
+            armed.hanging.remove(held)
+            if action.error:
+                watched.listener.refuse(notification.id, action.error)
+            else:
+                self._go_on(watched, notification)
+
+        self._schedule(time.monotonic() + action.seconds, armed, end)
+
+    def _signal(self, carrier: _Carrier, armed: Armed, action: model.Signal, notification: Notification) -> bool:
+        """Whether the call is not to be made."""
+        number = signal.Signals(action.number)
+        match action.whom:
+            case "process":
+                os.kill(leader_of_thread(notification.pid), number)
+            case "instance":
+                self._signal_instance(carrier, armed, action)
+            case "client":
+                os.kill(self._client_pid(carrier.command.client), number)
+                return False
+            case "engine":
+                os.kill(os.getpid(), number)
+                return False
+        # A stopped caller makes its call once it goes on; of a dead one it is not known.
+        return number is signal.SIGKILL
+
+    def _signal_instance(self, carrier: _Carrier, armed: Armed, action: model.Signal) -> None:
+        task = carrier.command.id
+        self._executor.strike(task, signal.Signals(action.number))
+        if action.number == signal.SIGSTOP:
+            armed.stopped.append(task)
+            if action.resume_after:
+                self._schedule(time.monotonic() + action.resume_after, armed, lambda: self._resume_stopped(armed, task))
+
+    def _resume_stopped(self, armed: Armed, task: int) -> None:
+        if task in armed.stopped:
+            armed.stopped.remove(task)
+            self._executor.strike(task, signal.SIGCONT)
+
+    def _strike_by_time(self, carrier: _Carrier, armed: Armed) -> None:
+        if self._carriers.get(carrier.command.id) is not carrier or (armed.aim.struck and not armed.aim.lasting):
+            return
+        armed.aim.struck += 1
+        moment = Moment(
+            call="", changing=False, path="", programs=(), command=carrier.spec.name, age=armed.fault.trigger.after
+        )
+        self._tell(armed, carrier.command, moment, carrier.command.pid)
+        action = armed.fault.action
+        if isinstance(action, model.Signal):
+            if action.whom in ("process", "instance"):
+                self._signal_instance(carrier, armed, action)
+            else:
+                os.kill(
+                    self._client_pid(carrier.command.client) if action.whom == "client" else os.getpid(), action.number
+                )
+
+    def _go_on(self, watched: Watched, notification: Notification) -> None:
+        if not watched.ended:
+            self._resume(watched, notification)
+
+    # --- telling -------------------------------------------------------------------------------------------
+
+    def _tell(self, armed: Armed, command: Command, moment: Moment, pid: int) -> None:
+        fault = armed.fault
+        hit = Hit(
+            fault=fault.id, kind=fault.kind, at=time.time(), command=command.spec.name, task=command.id,
+            attempt=command.attempts, call=moment.call, path=moment.path, pid=pid, nth=armed.aim.counted,
+        )  # fmt: skip
+        if fault.record:
+            descriptor = os.open(fault.record, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.write(descriptor, _ENCODER.encode(hit) + b"\n")
+            finally:
+                os.close(descriptor)
+        command.hits.append(fault.id)
+        self._herald.tell(
+            events.FaultStruck, fault=fault.id, kind=fault.kind, command=command.id, attempt=command.attempts,
+            call=moment.call, path=moment.path, pid=pid, nth=armed.aim.counted,
+        )  # fmt: skip
+
+
+def extra_calls(faults: Sequence[Fault]) -> frozenset[str]:
+    """The system calls that have to be trapped for these faults, whatever else is."""
+    known = table().numbers
+    return frozenset(name for fault in faults for name in fault.trigger.calls if name in known)
+
+
+def _start(command: Command, spec: CommandSpec) -> Moment:
+    return Moment(call="attempt", changing=False, path="", programs=(), command=spec.name, age=0.0)
+
+
+def _parent(pid: int) -> int:
+    found = processes.stat_of(pid)
+    return found.parent if found is not None else 0

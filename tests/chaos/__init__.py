@@ -1,0 +1,1 @@
+"""Faults, campaigns, criteria: with real processes."""
