@@ -78,13 +78,14 @@ class Spawner:
 
 def _start_supervised(launch: Launch, guard: Guard, limits: Limits) -> tuple[int, Listener | None]:
     start = _Start(launch, limits)
+    start.every_call = bool(guard.calls)
     program = build(FilterPolicy(reads=guard.reads, calls=guard.calls))
     with _undisturbed():
         _begin_thread(_supervised, start, program, _domain(guard))
         if guard.reads or guard.calls:
             start.ready.acquire()
             if start.listener >= 0:
-                _answer_first(start, set_aside=bool(guard.calls))
+                _answer_first(start)
         _await(start)
     if start.failure is not None:
         raise start.failure
@@ -97,7 +98,7 @@ def _start_supervised(launch: Launch, guard: Guard, limits: Limits) -> tuple[int
 class _Start:
     """One start, shared by two threads."""
 
-    __slots__ = ("done", "early", "error", "failure", "launch", "limits", "listener", "ready", "thread")
+    __slots__ = ("done", "early", "error", "every_call", "failure", "launch", "limits", "listener", "ready", "thread")
 
     def __init__(self, launch: Launch, limits: Limits) -> None:
         self.launch = launch
@@ -105,6 +106,8 @@ class _Start:
         self.listener = -1
         self.early: list[Notification] = []
         """Calls of the program that came before the start was known to be over."""
+        self.every_call = False
+        """The thread itself may make trapped calls until the start is over."""
         self.thread = 0
         """The id of the thread that starts it."""
         self.error = 0
@@ -135,11 +138,10 @@ def _supervised(start: _Start, program: Program, domain: Domain) -> None:
     start.done.release()
 
 
-def _answer_first(start: _Start, *, set_aside: bool) -> None:
+def _answer_first(start: _Start) -> None:
     """Let the thread, and the new process until it has loaded its program, do what they have to: the engine knows what that is.
 
-    What the program itself calls waits for the engine's loop. `set_aside`: the thread itself may make trapped calls, so they have to be
-    received, too.
+    What the program itself calls waits for the engine's loop.
     """
     listener = Listener(start.listener)
     loads = {number for name, number in table().numbers.items() if name in ("execve", "execveat")}
@@ -152,7 +154,7 @@ def _answer_first(start: _Start, *, set_aside: bool) -> None:
         if notification.pid == start.thread or (notification.number in loads and not loaded):
             loaded |= notification.number in loads
             listener.proceed(notification.id)
-            if not set_aside:
+            if not start.every_call:
                 return
         else:
             start.early.append(notification)
