@@ -1,7 +1,8 @@
 """What a guard costs at the start of an instance, and what it costs to understand a call: `python -m tests.bench.bench_supervision`.
 
 Starts and ends `true` in turn without a guard, as SAFE, supervised, and with reads trapped, and prints medians; then decodes
-calls of a child over and over.
+calls of a child over and over; then lets a program make calls that are answered unseen, by a loop around `epoll` and by a thread that
+sleeps in the call that takes them over: what any supervisor in Python costs at least.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable
 
+from pytest_cbx.engine.receivers import ends_by_itself
 from pytest_cbx.execute.kernel.seccomp import Listener, Notification
 from pytest_cbx.execute.kernel.syscalls import table
 from pytest_cbx.execute.model import Guard, GuardKind, InstanceSpec
@@ -137,12 +139,87 @@ def best(work: Callable[[], object]) -> float:
     return min(found) * 1e6
 
 
+CALLS = 3000
+_CALLER = f"""
+import os, time
+before = time.perf_counter()
+for _ in range({CALLS}):
+    os.utime("name")
+print((time.perf_counter() - before) / {CALLS} * 1e6)
+"""
+"""`utime` is trapped, and does little itself."""
+
+
+def answers(folder: bytes) -> None:
+    """Print microseconds from a trapped call to its return: answered unseen, in two ways."""
+    output = folder + b"/took"
+    spec = InstanceSpec(
+        argv=(os.fsencode(sys.executable), b"-c", _CALLER.encode()),
+        cwd=folder,
+        umask=0o022,
+        environment=dict(os.environb),
+        marker="bench",
+        stdout=output,
+        stderr=output,
+    )
+    with open(folder + b"/name", "w"):
+        pass
+    spawner = Spawner()
+    guard = Guard(kind=GuardKind.SUPERVISED)
+    ways = {"no filter": None, "by epoll": let_go_on_by_epoll, "asleep in the call": let_go_on_asleep}
+    took: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(5):
+        for name, answer in ways.items():
+            spawned = spawn(dataclasses.replace(spec, guard=guard if answer is not None else None), spawner)
+            if answer is not None:
+                assert spawned.listener is not None
+                answer(spawned.listener)
+            os.waitpid(spawned.pid, 0)
+            with open(output, "rb") as file:
+                took[name].append(float(file.read()))
+            os.unlink(output)
+    spawner.close()
+    for name, values in took.items():
+        print(f"{name:18}  {statistics.median(values):5.1f} µs a call")
+
+
+def let_go_on_by_epoll(listener: Listener) -> None:
+    """Answer until nobody is left; the loop sleeps in `epoll`."""
+    epoll = select.epoll()
+    epoll.register(listener.fileno(), select.EPOLLIN)
+    while True:
+        for _, events in epoll.poll():
+            if not events & select.EPOLLIN:
+                epoll.close()
+                listener.close()
+                return
+            notification = listener.receive()
+            if notification is not None:
+                listener.proceed(notification.id)
+
+
+def let_go_on_asleep(listener: Listener) -> None:
+    """Answer until nobody is left; the thread sleeps in the call that takes a trapped call over, and is woken at the end (Linux 6.11)."""
+    if not ends_by_itself(os.uname().release):
+        return let_go_on_by_epoll(listener)
+    poll = select.poll()
+    poll.register(listener.fileno(), select.POLLIN)
+    while True:
+        notification = listener.receive()
+        if notification is not None:
+            listener.proceed(notification.id)
+        elif any(events & select.POLLHUP for _, events in poll.poll(0)):
+            listener.close()
+            return None
+
+
 def main() -> int:
     """Print everything."""
     with tempfile.TemporaryDirectory() as made:
         folder = os.path.realpath(os.fsencode(made))
         starts(folder)
         calls(folder)
+        answers(folder)
         os.chdir("/")
     return 0
 

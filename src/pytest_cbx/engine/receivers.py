@@ -2,7 +2,7 @@
 
 Why not one loop for all: the kernel wakes such a sleeper on the caller's processor, and the processor goes straight from one to the
 other. Between a caller and an `epoll` there is an idle processor to be woken up, which takes three times as long: 65 instead of 18 µs for
-a call, both ways. `python -m tests.bench.bench_supervision` prints both.
+a call, both ways, on an idle virtual machine. `python -m tests.bench.bench_supervision` prints both for this one.
 
 State is still touched by one thread at a time: by who has the `Turn`. The engine's loop has it, except while it waits.
 """
