@@ -379,12 +379,13 @@ def far(small_disk: Path) -> Iterator[Driver]:
 
 
 def state_of(folder: Path) -> dict[str, bytes]:
-    """Its files, without our own."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file() and ".cbx" not in path.parts
-    }
+    """Its files, without our own, which may be swept away at this very moment."""
+    found = {}
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name != ".cbx"]
+        for path in (Path(place, name) for name in names):
+            found[str(path.relative_to(folder))] = path.read_bytes()
+    return found
 
 
 WRITES = "for n in range(120):\n    with open(f'f{n}', 'r+b') as file: file.write(b'new')\n"
