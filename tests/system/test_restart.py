@@ -100,7 +100,7 @@ def test_input_from_a_pipe_cannot_be_read_again(tree: Path) -> None:
 def test_cancelled_while_it_waits_to_start_again(tree: Path) -> None:
     """One changed its file after it had started, so it is to start anew; another has the file now, so it waits for that."""
     for name, text in (
-        ("late", "print('said', flush=True); tell('began'); wait_for('held', 20); append('x', 'late ')"),
+        ("late", "print('said', flush=True); tell('began'); wait_for('held', 4); append('x', 'late ')"),
         ("first", "append('x', 'first ')"),
         ("holder", "append('x', 'holder '); tell('held'); wait_for('end', 20)"),
     ):
