@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from pytest_cbx.chaos.tree import assert_same, snapshot
 from pytest_cbx.config.model import CommandConfig, Isolation
 from tests.system.guarded import commands_at
 from tests.system.helpers import assert_nothing_left, engine_of, environment, wait_for
-from tests.trees import assert_same, snapshot
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs the rung guard")
 

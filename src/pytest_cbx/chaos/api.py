@@ -75,3 +75,27 @@ class Chaos:
     def disk_error(self, error: int = errno.EIO, **when: Unpack[When]) -> Planted:
         """EIO, or another error of the disk."""
         return self._plant("disk_error", disk.disk_error(error, **when))
+
+    def read_only(self, **when: Unpack[When]) -> Planted:
+        """EROFS from the n-th change on."""
+        return self._plant("read_only", disk.read_only(**when))
+
+    def quota(self, **when: Unpack[When]) -> Planted:
+        """EDQUOT."""
+        return self._plant("quota", disk.quota(**when))
+
+    def short_write(self, share: float = 0.5, **when: Unpack[When]) -> Planted:
+        """A write writes only a share of its bytes, and says so."""
+        return self._plant("short_write", disk.short_write(share, **when))
+
+    def torn_write(self, share: float = 0.5, **when: Unpack[When]) -> Planted:
+        """A write writes a share of its bytes, then the caller is killed."""
+        return self._plant("torn_write", disk.torn_write(share, **when))
+
+    def slow(self, seconds: float = 0.1, **when: Unpack[When]) -> Planted:
+        """Changes, writes and flushes take longer, from the n-th on."""
+        return self._plant("slow", disk.slow(seconds, **when))
+
+    def fsync_lies(self, error: int = errno.EIO, **when: Unpack[When]) -> Planted:
+        """A flush fails once; each later one succeeds without doing anything."""
+        return self._plant("fsync_lies", disk.fsync_lies(error, **when))

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from pytest_cbx.chaos.tree import assert_same, snapshot
 from pytest_cbx.errors import JournalError, PreimageLimit
 from pytest_cbx.transaction.disk import Disk
 from pytest_cbx.transaction.model import Budget
-from tests.trees import assert_same, snapshot
 from tests.unit.transaction.watched import begin
 
 MIB = 1 << 20

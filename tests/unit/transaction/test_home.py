@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from pytest_cbx.chaos.tree import assert_same, snapshot
 from pytest_cbx.errors import JournalError
 from pytest_cbx.transaction.home import Home, find_home, possible_homes
-from tests.trees import assert_same, snapshot
 
 OLD = 1_500_000_000_000_000_000
 

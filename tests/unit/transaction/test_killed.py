@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from pytest_cbx.chaos.tree import Snapshot, assert_same, snapshot
 from pytest_cbx.transaction.disk import Disk
 from pytest_cbx.transaction.inspection import half_made
 from pytest_cbx.transaction.transaction import State, Transaction
-from tests.trees import Snapshot, assert_same, snapshot
 from tests.unit.transaction import test_roll_back as operations
 from tests.unit.transaction.watched import Watched, begin
 

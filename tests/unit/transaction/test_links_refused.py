@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from pytest_cbx.chaos.tree import Snapshot, describe, snapshot
 from pytest_cbx.transaction.disk import Disk
 from pytest_cbx.transaction.transaction import Transaction
-from tests.trees import Snapshot, describe, snapshot
 from tests.unit.transaction import test_roll_back as operations
 from tests.unit.transaction.watched import begin
 

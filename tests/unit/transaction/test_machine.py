@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from pytest_cbx.chaos.tree import Snapshot, assert_same, snapshot
 from pytest_cbx.transaction.model import Changes
 from pytest_cbx.transaction.transaction import Transaction
-from tests.trees import Snapshot, assert_same, snapshot
 from tests.unit.transaction.watched import begin
 
 NAMES = (b"a", b"b", b"c")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from pytest_cbx.chaos.tree import assert_same, snapshot
 from pytest_cbx.errors import UsageError
 from pytest_cbx.transaction.transaction import State, Transaction
-from tests.trees import assert_same, snapshot
 from tests.unit.transaction.test_roll_back import plant
 from tests.unit.transaction.watched import Watched, begin
 

@@ -17,13 +17,13 @@ from pathlib import Path
 
 import pytest
 
+from pytest_cbx.chaos.tree import describe, snapshot
 from pytest_cbx.execute.kernel.seccomp import Listener, Notification
 from pytest_cbx.execute.kernel.syscalls import table
 from pytest_cbx.execute.supervision.decode import Decoder
 from pytest_cbx.execute.supervision.deeds import Deed, Trap
 from pytest_cbx.execute.supervision.inflight import may_meet
 from pytest_cbx.transaction.transaction import Transaction
-from tests.trees import describe, snapshot
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="decodes Linux' system calls")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.trees import assert_same, describe, snapshot
+from pytest_cbx.chaos.tree import assert_same, describe, snapshot
 from tests.unit.transaction.watched import Watched, begin
 
 OLD = 1_600_000_000_123_456_789

@@ -6,6 +6,7 @@ Sources: brk(2) for how it fails, write(2), pwrite(2), pidfd_getfd(2).
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Callable, Mapping
 
 from pytest_cbx.execute.kernel.libc import system_call
@@ -19,8 +20,11 @@ DESCRIPTOR_OF: Mapping[str, int] = {
     "copy_file_range": 2, "sendfile": 0, "fchmod": 0, "fchown": 0, "getdents64": 0,
 }  # fmt: skip
 """Which argument of a call is the descriptor of the file that it is about."""
-WRITES: Mapping[str, int] = {"write": -1, "pwrite64": 3}
-"""Calls whose data lies in one piece of memory: where their offset stands, -1 where it is the descriptor's."""
+WRITES: Mapping[str, int] = {"write": -1, "pwrite64": 3, "writev": -1, "pwritev": 3}
+"""Calls of which a part can be done on the caller's behalf: where their offset stands, -1 where it is the descriptor's."""
+_VECTOR = struct.Struct("=QQ")
+_VECTORS_MAX = 1024
+"""Source: IOV_MAX of limits.h."""
 _PART_MAX = 16 * 1024 * 1024
 """Bytes that a partial write writes at most."""
 
@@ -70,9 +74,10 @@ def write_part(notification: Notification, share: float) -> int | None:
     if name not in WRITES:
         return None
     descriptor, address, size = notification.args[:3]
-    wanted = min(_PART_MAX, max(1, int(size * share)) if size > 1 else 0)
     try:
-        data = read_bytes(notification.pid, address, wanted)
+        pieces = _vectors(notification.pid, address, size) if name.endswith("v") else [(address, size)]
+        total = sum(length for _, length in pieces)
+        data = _gather(notification.pid, pieces, min(_PART_MAX, max(1, int(total * share)) if total > 1 else 0))
         mine = _copy_of(notification.pid, descriptor)
     except OSError:
         return None
@@ -83,6 +88,21 @@ def write_part(notification: Notification, share: float) -> int | None:
         return None
     finally:
         os.close(mine)
+
+
+def _vectors(pid: int, address: int, count: int) -> list[tuple[int, int]]:
+    raw = read_bytes(pid, address, min(count, _VECTORS_MAX) * _VECTOR.size)
+    return list(_VECTOR.iter_unpack(raw))
+
+
+def _gather(pid: int, pieces: list[tuple[int, int]], wanted: int) -> bytes:
+    parts: list[bytes] = []
+    for address, length in pieces:
+        take = min(length, wanted)
+        if take:
+            parts.append(read_bytes(pid, address, take))
+            wanted -= take
+    return b"".join(parts)
 
 
 def _copy_of(pid: int, descriptor: int) -> int:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +106,13 @@ def _xattrs(path: bytes) -> tuple[tuple[str, bytes], ...]:
         return tuple((name, os.getxattr(path, name, follow_symlinks=False)) for name in names)
     except OSError:
         return ()
+
+
+def alike(one: Snapshot, other: Snapshot) -> bool:
+    """Whether two trees are the same but for times: what two runs of one command agree in."""
+    return {path: replace(entry, mtime=0) for path, entry in one.items()} == {
+        path: replace(entry, mtime=0) for path, entry in other.items()
+    }
 
 
 def describe(before: Snapshot, after: Snapshot) -> list[str]:
