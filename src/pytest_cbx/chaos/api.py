@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import errno
+import os
+from collections.abc import Callable
 from typing import Any, Unpack
 
 from pytest_cbx.chaos.faults import disk, instance
 from pytest_cbx.chaos.faults.catalogue import own_kinds
 from pytest_cbx.chaos.faults.kinds import Kind, Planned, When
 from pytest_cbx.chaos.leases import Leases, Planted
+from pytest_cbx.chaos.points import Points, every_point
+from pytest_cbx.chaos.tree import Snapshot, assert_same, snapshot
+from pytest_cbx.client.api import Cbx
+from pytest_cbx.client.outcome import Outcome
 from pytest_cbx.errors import FaultUnsupported, UsageError
 
 
 class Chaos:
     """Puts faults in force for the commands of this process: `with chaos.disk_full(at=3) as fault: cbx.run(...)`."""
 
-    def __init__(self, leases: Leases) -> None:
+    def __init__(self, leases: Leases, cbx: Cbx | None = None) -> None:
+        """`cbx`: runs the commands of `every_point`."""
         self._leases = leases
+        self._cbx = cbx
 
     @property
     def kinds(self) -> dict[str, Kind]:
@@ -43,6 +51,54 @@ class Chaos:
         if missing:
             raise FaultUnsupported(f"{kind} cannot be had here: {missing}")
         return self._leases.plant(kind, planned)
+
+    def every_point(
+        self,
+        kind: str,
+        command: str,
+        *,
+        lasting: tuple[bool, ...] = (False,),
+        accept: Callable[[], str] | None = None,
+        step: int = 1,
+        timeout: float = 60.0,
+        **keywords: Any,
+    ) -> Points:
+        """Strike a command with a fault at its first call, its second … until it ends untouched: `assert not points.wrong, points`.
+
+        The tree is put back between the points. `lasting=(False, True)`: each point once, and from it on. See `points.every_point`.
+
+        Raises:
+            UsageError: this object runs no commands, or the fault would strike the client itself.
+        """
+        if self._cbx is None:
+            raise UsageError("chaos.every_point needs the cbx fixture")
+        if keywords.get("whom") == "client":
+            raise UsageError('chaos.every_point: whom="client" would end this very process; a campaign can do that')
+
+        def plant(number: int, again: bool) -> Planted:
+            return self.inject(kind, at=number, lasting=again, **keywords)
+
+        return every_point(
+            self._cbx, plant, command, kind=kind, lasting=lasting, accept=accept, step=step, timeout=timeout
+        )
+
+    @staticmethod
+    def assert_rolled_back(outcome: Outcome) -> None:
+        """Raise AssertionError unless a command failed and everything that it had changed was undone."""
+        assert not outcome.ok, f"it passed, so nothing was undone: {outcome}"
+        changed = outcome.changes is None or outcome.changes.count
+        assert outcome.rolled_back or not changed, f"it was not rolled back: {outcome}"
+        assert not outcome.rollback_incomplete, f"it was not rolled back completely: {outcome}"
+
+    @staticmethod
+    def assert_whole(before: Snapshot, path: str | os.PathLike[str]) -> None:
+        """Raise AssertionError, with the differences, unless a tree is exactly as in `before = chaos.picture(path)`."""
+        assert_same(before, snapshot(path))
+
+    @staticmethod
+    def picture(path: str | os.PathLike[str]) -> Snapshot:
+        """A tree as strictly as it can be seen: content, mode, owner, times, links, attributes, holes."""
+        return snapshot(path)
 
     # --- instances -----------------------------------------------------------------------------------------
 

@@ -248,6 +248,7 @@ class Guard:
         had = len(self._later)
         if watched.meet is not None:
             if watched.meet(watched, notification):
+                self.stirred = True  # somebody may have been killed, or is to go on later
                 self._turn.ring()
                 return
             if only_for_faults(notification, reads=watched.reads is not None):

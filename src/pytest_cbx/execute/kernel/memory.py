@@ -99,15 +99,15 @@ def _read_on(reader: _Reader, pid: int, address: int, limit: int, head: bytes) -
 
 
 def read_bytes(pid: int, address: int, size: int) -> bytes:
-    """Exactly `size` bytes (at most a page's size, 4096) at an address of a process.
+    """Exactly `size` bytes at an address of a process.
 
     Raises:
         OSError: as `read_string`; EFAULT, too, when only a part is there.
     """
     reader = _reader()
-    data = b""
+    data = bytearray()
     while len(data) < size:
         start = address + len(data)
         came = reader.fetch(pid, start, min(size - len(data), _PAGE - (start & (_PAGE - 1))))
         data += reader.buffer.raw[:came]
-    return data
+    return bytes(data)

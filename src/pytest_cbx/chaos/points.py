@@ -1,0 +1,183 @@
+"""A fault at the first call of a command, at the second, at the third …: every point at which it can strike.
+
+As SQLite tests itself: n = 1, 2, 3 … until the command ends untouched.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pytest_cbx.chaos.leases import Planted
+from pytest_cbx.chaos.model import TreeState
+from pytest_cbx.chaos.tree import Snapshot, alike, describe, snapshot
+from pytest_cbx.client.api import Cbx
+from pytest_cbx.client.outcome import Outcome
+from pytest_cbx.errors import EngineLost
+from pytest_cbx.faults.model import Hit
+
+_SHOWN = 10
+_LIMIT = 100_000
+"""Points; a command that makes more calls is not for an exhaustive run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One strike, and what came of it."""
+
+    number: int
+    """Which call was struck, from 1."""
+    lasting: bool
+    """It struck again and again from there on."""
+    call: str
+    path: str
+    status: str
+    """Of the outcome; `engine lost` where the engine was killed."""
+    rolled_back: bool
+    incomplete: tuple[str, ...]
+    state: TreeState
+    wrong: str = ""
+    """For people: what must not be; empty where all is well."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Points:
+    """All points of one command under one kind of fault."""
+
+    kind: str
+    command: str
+    points: tuple[Point, ...]
+
+    @property
+    def count(self) -> int:
+        """How many there were."""
+        return len(self.points)
+
+    @property
+    def wrong(self) -> tuple[Point, ...]:
+        """Those after which something was not as it must be."""
+        return tuple(point for point in self.points if point.wrong)
+
+    def __str__(self) -> str:
+        calls = Counter(point.call for point in self.points)
+        made = ", ".join(f"{count} × {call or 'by time'}" for call, count in calls.most_common(6))
+        lines = [f"{self.kind} at each of {self.count} points of `{self.command}` ({made}): {len(self.wrong)} wrong"]
+        for point in self.wrong[:_SHOWN]:
+            how = "from it on" if point.lasting else "once"
+            lines.append(f"  {point.number} ({point.call} {point.path}, {how}): {point.wrong}")
+        return "\n".join(lines)
+
+
+def every_point(
+    cbx: Cbx,
+    plant: Callable[[int, bool], Planted],
+    command: str,
+    *,
+    kind: str,
+    lasting: tuple[bool, ...] = (False,),
+    accept: Callable[[], str] | None = None,
+    step: int = 1,
+    timeout: float = 60.0,
+) -> Points:
+    """Strike a command at its first call, its second, and so on, each in the same tree.
+
+    After a strike the command has failed and the tree is exactly as before, or it has passed and the tree is as it makes it unstruck
+    (times aside). `plant` puts the fault at the n-th call in force. `accept`: asked where a command passed although something is
+    missing, since it can do without; returns what is wrong with the tree, by the tool's own check. `step`: every so many points only.
+    """
+    with _Origin(cbx.path) as origin:
+        passed: list[tuple[Point, Snapshot]] = []
+        found: list[Point] = []
+        post: Snapshot | None = None
+        for again in lasting:
+            for number in range(1, _LIMIT, step):
+                with plant(number, again) as fault:
+                    outcome = _run(cbx, command, timeout)
+                    hits = fault.hits
+                now = snapshot(cbx.path)
+                if not hits:
+                    post = now
+                    break
+                point = _judged(number, again, hits[0], outcome, describe(origin.before, now))
+                if point.state is TreeState.PRE:
+                    found.append(point)
+                else:
+                    wrong = accept() if accept is not None and outcome is not None and outcome.ok else ""
+                    passed.append((replace(point, wrong=point.wrong or wrong), now))
+                    origin.restore()
+            origin.restore()
+    for point, then in passed:
+        found.append(_compared(point, then, post, accepted=accept is not None))
+    return Points(kind=kind, command=command, points=tuple(sorted(found, key=lambda one: (one.lasting, one.number))))
+
+
+def _run(cbx: Cbx, command: str, timeout: float) -> Outcome | None:
+    """None: the engine was lost; the next one has put the tree right when this returns."""
+    try:
+        return cbx.run(command, timeout=timeout, rollback="on-failure")
+    except EngineLost:
+        cbx.run("true")
+        return None
+
+
+def _judged(number: int, lasting: bool, hit: Hit, outcome: Outcome | None, differences: list[str]) -> Point:
+    point = Point(
+        number=number,
+        lasting=lasting,
+        call=hit.call,
+        path=hit.path,
+        status=outcome.status if outcome is not None else "engine lost",
+        rolled_back=outcome is None or outcome.rolled_back,
+        incomplete=outcome.rollback_incomplete if outcome is not None else (),
+        state=TreeState.OTHER if differences else TreeState.PRE,
+    )
+    if differences and (outcome is None or not outcome.ok):
+        return replace(point, wrong=f"it {point.status}, and the tree is not as before: {'; '.join(differences[:3])}")
+    return point
+
+
+def _compared(point: Point, now: Snapshot, post: Snapshot | None, *, accepted: bool) -> Point:
+    """A strike that the command survived."""
+    if point.wrong or post is None:
+        return point
+    if alike(now, post):
+        return replace(point, state=TreeState.POST)
+    if accepted:
+        return replace(point, state=TreeState.POST)
+    return replace(point, wrong="it passed, and the tree is not as it makes it unstruck")
+
+
+class _Origin:
+    """A copy of a tree to come back to."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._folder = Path(tempfile.mkdtemp(prefix="pytest-cbx-origin-"))
+        self.before: Snapshot = snapshot(root)
+
+    def __enter__(self) -> _Origin:
+        _copy(self._root, self._folder / "tree")
+        return self
+
+    def restore(self) -> None:
+        """Make the tree as it was, all metadata included."""
+        for entry in self._root.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+        _copy(self._folder / "tree", self._root)
+        self.before = snapshot(self._root)
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.mkdir(exist_ok=True)
+    subprocess.run(["cp", "-a", "--reflink=auto", f"{source}/.", str(target)], check=True, stdin=subprocess.DEVNULL)
