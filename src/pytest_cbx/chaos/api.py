@@ -7,7 +7,8 @@ import os
 from collections.abc import Callable
 from typing import Any, Unpack
 
-from pytest_cbx.chaos.faults import disk, instance
+from pytest_cbx.chaos.ballast import Ballast
+from pytest_cbx.chaos.faults import disk, instance, memory
 from pytest_cbx.chaos.faults.catalogue import own_kinds
 from pytest_cbx.chaos.faults.kinds import Kind, Planned, When
 from pytest_cbx.chaos.leases import Leases, Planted
@@ -155,3 +156,22 @@ class Chaos:
     def fsync_lies(self, error: int = errno.EIO, **when: Unpack[When]) -> Planted:
         """A flush fails once; each later one succeeds without doing anything."""
         return self._plant("fsync_lies", disk.fsync_lies(error, **when))
+
+    # --- memory --------------------------------------------------------------------------------------------
+
+    def memory_limit(self, limit: int, *, by: str = "", **when: Unpack[When]) -> Planted:
+        """So many bytes and no more, from a command's start on; `by`: `cgroup` (all its processes together) or `rlimit` (each)."""
+        return self._plant("memory_limit", memory.memory_limit(limit, by=by, **when))
+
+    def memory_pressure(self, limit: int, **when: Unpack[When]) -> Planted:
+        """Beyond so many bytes a command is slowed down."""
+        return self._plant("memory_pressure", memory.memory_pressure(limit, **when))
+
+    def no_memory(self, **when: Unpack[When]) -> Planted:
+        """ENOMEM: a request for memory fails."""
+        return self._plant("no_memory", memory.no_memory(**when))
+
+    @staticmethod
+    def ballast(cap: int | None = None, *, lease: float = 300.0) -> Ballast:
+        """A process of ours takes so many bytes away from everybody, a tenth of what is available by default. See `ballast.Ballast`."""
+        return Ballast(cap, lease=lease)

@@ -345,6 +345,7 @@ class Dispatcher:
         if self._attempts is None:
             return []
         self._known_holds().close()
+        self._attempts.injector.close()
         return self._attempts.keeper.close()
 
     def wait(self, selector: selectors.BaseSelector, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:

@@ -18,6 +18,7 @@ from pytest_cbx import events
 from pytest_cbx.engine.coverage import shown
 from pytest_cbx.engine.herald import Herald
 from pytest_cbx.engine.ledger import Command
+from pytest_cbx.engine.memory_faults import MemoryBounds
 from pytest_cbx.engine.protocol import CommandSpec
 from pytest_cbx.engine.watched import Watched
 from pytest_cbx.execute import processes
@@ -98,6 +99,7 @@ class Injector:
         self._carriers: dict[int, _Carrier] = {}
         self._later: list[_Later] = []
         self._healed: set[str] = set()
+        self._bounds = MemoryBounds()
 
     # --- coming and going ----------------------------------------------------------------------------------
 
@@ -126,7 +128,11 @@ class Injector:
 
     def _begin_one(self, carrier: _Carrier, armed: Armed, now: float) -> None:
         fault = armed.fault
-        if not fault.trigger.calls and isinstance(fault.action, model.Signal | model.Delay):
+        if isinstance(fault.action, model.Memory):
+            if armed.aim.meets(_start(carrier.command, carrier.spec)):
+                self._bounds.put(carrier.command.id, carrier.command.pid, fault.action)
+                self._tell(armed, carrier.command, _start(carrier.command, carrier.spec), carrier.command.pid)
+        elif not fault.trigger.calls and isinstance(fault.action, model.Signal | model.Delay):
             self._schedule(now + fault.trigger.after, armed, lambda: self._strike_by_time(carrier, armed))
 
     def ended(self, command: Command, code: int) -> int:
@@ -134,6 +140,7 @@ class Injector:
         carrier = self._carriers.pop(command.id, None)
         if carrier is None:
             return code
+        self._bounds.end(command.id)
         for armed in carrier.faults:
             armed.hanging = [one for one in armed.hanging if one[0] is not carrier.watched]
             armed.arrived = [one for one in armed.arrived if one[0] is not carrier.watched]
@@ -170,7 +177,15 @@ class Injector:
         """A client is gone, and its faults with it."""
         self.heal([one for one, armed in self._armed.items() if armed.client == client])
 
+    def close(self) -> None:
+        """The engine ends."""
+        self._bounds.close()
+
     def _release(self, armed: Armed) -> None:
+        if isinstance(armed.fault.action, model.Memory):
+            for task, carrier in self._carriers.items():
+                if armed in carrier.faults:
+                    self._bounds.lift(task)
         self._later = [one for one in self._later if one.armed is not armed]
         waiting = [*armed.hanging, *((watched, call) for watched, call, _, _ in armed.arrived)]
         armed.hanging, armed.arrived = [], []
@@ -409,7 +424,10 @@ class Injector:
 def extra_calls(faults: Sequence[Fault]) -> frozenset[str]:
     """The system calls that have to be trapped for these faults, whatever else is."""
     known = table().numbers
-    return frozenset(name for fault in faults for name in fault.trigger.calls if name in known)
+    wanted = {name for fault in faults for name in fault.trigger.calls}
+    if any(isinstance(fault.action, model.Memory) for fault in faults):
+        wanted |= {"brk", "mmap"}  # so that it waits at its first request, until it is bounded
+    return frozenset(wanted & known.keys())
 
 
 def _start(command: Command, spec: CommandSpec) -> Moment:

@@ -17,7 +17,7 @@ from pytest_cbx.engine.election import clear_away, elect
 from pytest_cbx.engine.places import Rendezvous
 from pytest_cbx.engine.sweep import kill_of_dead_engines, left_by_dead_engines
 from pytest_cbx.engine.temporary import remove_tree, temporary_root
-from pytest_cbx.execute import processes
+from pytest_cbx.execute import cgroups, processes
 from pytest_cbx.execute.kernel import files
 from pytest_cbx.transaction.home import possible_homes
 from pytest_cbx.transaction.recovery import Action, JournalResult, recover_home, waiting
@@ -64,6 +64,7 @@ def recover_locked(place: Rendezvous, workspace: Path, living_token: str) -> Rec
         reason = f"{who} cannot be killed, and might still write; when it has ended, run `cbx recover`"
         return RecoverySummary(journals=_seen(workspace, Action.INCOMPLETE, reason), killed=killed)
     sweep_temporary(place.tree, living)
+    cgroups.sweep(lambda pid: os.path.exists(f"/proc/{pid}"))
     journals: list[JournalResult] = []
     for home in possible_homes(_real(workspace), os.environb):
         journals += recover_home(home, clone=files.clone)
