@@ -91,13 +91,13 @@ def test_no_memory_at_each_of_the_first_requests(chaos: Chaos, tmp_path: Path) -
 def test_no_memory_in_a_static_program(cbx: Cbx, chaos: Chaos, tmp_path: Path) -> None:
     (tmp_path / "take.c").write_text(
         textwrap.dedent("""
-        #include <stdlib.h>
+        #include <sys/mman.h>
         #include <stdio.h>
         #include <string.h>
         int main(void) {
             FILE *file = fopen("made", "w");
-            char *data = malloc(64 << 20);
-            if (!data) { perror("malloc"); return 3; }
+            char *data = mmap(0, 64 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            if (data == MAP_FAILED) { perror("mmap"); return 3; }
             memset(data, 1, 64 << 20);
             fprintf(file, "%d", data[100]);
             return fclose(file);
