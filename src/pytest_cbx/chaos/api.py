@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Unpack
 
 from pytest_cbx.chaos.ballast import Ballast
-from pytest_cbx.chaos.faults import disk, instance, memory
+from pytest_cbx.chaos.faults import clock, disk, instance, memory, network
 from pytest_cbx.chaos.faults.catalogue import own_kinds
 from pytest_cbx.chaos.faults.kinds import Kind, Planned, When
 from pytest_cbx.chaos.leases import Leases, Planted
@@ -175,3 +175,37 @@ class Chaos:
     def ballast(cap: int | None = None, *, lease: float = 300.0) -> Ballast:
         """A process of ours takes so many bytes away from everybody, a tenth of what is available by default. See `ballast.Ballast`."""
         return Ballast(cap, lease=lease)
+
+    # --- network -------------------------------------------------------------------------------------------
+
+    def refused(self, **when: Unpack[When]) -> Planted:
+        """A connection is refused. `path` is the other end: `127.0.0.1:5432`, `*:443`."""
+        return self._plant("refused", network.refused(**when))
+
+    def timed_out(self, seconds: float = 0.2, **when: Unpack[When]) -> Planted:
+        """A connection times out, after so many seconds."""
+        return self._plant("timed_out", network.timed_out(seconds, **when))
+
+    def no_route(self, **when: Unpack[When]) -> Planted:
+        """No route to the other end."""
+        return self._plant("no_route", network.no_route(**when))
+
+    def no_name(self, **when: Unpack[When]) -> Planted:
+        """No name server can be reached."""
+        return self._plant("no_name", network.no_name(**when))
+
+    def partition(
+        self, commands: Sequence[str] = ("*",), peers: str = network.ANYBODY, **when: Unpack[When]
+    ) -> Planted:
+        """A set of commands, by globs on their names, reaches nobody (or none of `peers`) any more, until the end of the block."""
+        return self._plant("partition", network.partition(commands, peers, **when))
+
+    def latency(self, seconds: float = 0.05, *, jitter: float = 0.0, **when: Unpack[When]) -> Planted:
+        """To connect and to send takes longer."""
+        return self._plant("latency", network.latency(seconds, jitter=jitter, **when))
+
+    # --- clock ---------------------------------------------------------------------------------------------
+
+    def clock_jump(self, seconds: float, *, monotonic: bool = False, **when: Unpack[When]) -> Planted:
+        """The time of day is so many seconds ahead; with `monotonic`, so is the clock that must never jump."""
+        return self._plant("clock_jump", clock.clock_jump(seconds, monotonic=monotonic, **when))

@@ -7,6 +7,7 @@ its lease is over, and at the end of the engine; who hangs or is stopped because
 from __future__ import annotations
 
 import os
+import random
 import signal
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -25,8 +26,11 @@ from pytest_cbx.execute import processes
 from pytest_cbx.execute.executor import Executor
 from pytest_cbx.execute.kernel.seccomp import Notification
 from pytest_cbx.execute.kernel.syscalls import table
+from pytest_cbx.execute.supervision.clocks import READING, SLEEPING, STARTING, Clocks, Sleep, concerns
+from pytest_cbx.execute.supervision.clocks import tell as tell_time
 from pytest_cbx.execute.supervision.decode import Decoder
 from pytest_cbx.execute.supervision.deeds import CHANGING as CHANGING_DEEDS
+from pytest_cbx.execute.supervision.endpoints import SOCKET_CALLS, endpoint_of, peer_of
 from pytest_cbx.execute.supervision.strikes import (
     DESCRIPTOR_OF,
     descriptor_path,
@@ -41,6 +45,9 @@ from pytest_cbx.faults.trigger import Aim, Moment
 from pytest_cbx.schedule.model import ClientId
 
 _ENCODER = msgspec.json.Encoder()
+_TOLD_MAX = 1000
+"""Strikes of one fault that are told: a clock is read very often."""
+_CLOCK_CALLS = frozenset((*READING, SLEEPING))
 
 
 @dataclass(slots=True, eq=False)
@@ -58,6 +65,7 @@ class Armed:
     """Whose call waits for the healing."""
     stopped: list[int] = field(default_factory=list)
     """Tasks that were stopped."""
+    chance: random.Random = field(default_factory=random.Random)
 
 
 @dataclass(slots=True, order=True)
@@ -77,6 +85,8 @@ class _Carrier:
     watched: Watched | None
     decoder: Decoder | None
     faults: tuple[Armed, ...]
+    clocks: Clocks | None = None
+    """There where a clock is to tell another time."""
 
 
 class Injector:
@@ -121,7 +131,8 @@ class Injector:
             return
         now = time.monotonic()
         decoder = Decoder(watched.roots, True) if watched is not None else None
-        carrier = _Carrier(command, spec, now, watched, decoder, tuple(faults))
+        clocks = Clocks() if any(isinstance(armed.fault.action, model.Clock) for armed in faults) else None
+        carrier = _Carrier(command, spec, now, watched, decoder, tuple(faults), clocks)
         self._carriers[command.id] = carrier
         for armed in faults:
             self._begin_one(carrier, armed, now)
@@ -161,6 +172,7 @@ class Injector:
             if armed is None and fault.id not in self._healed:
                 until = time.monotonic() + fault.lease
                 armed = self._armed[fault.id] = Armed(fault, Aim(fault.trigger), command.client, until)
+                armed.chance.seed(fault.trigger.seed)
             if armed is not None:
                 found.append(armed)
         return found
@@ -224,8 +236,15 @@ class Injector:
         faults = [armed for armed in carrier.faults if not armed.aim.spent and armed.fault.id in self._armed]
         if not faults:
             return False
+        if carrier.clocks is not None and name in STARTING:
+            carrier.clocks.replace(notification.pid)
         moment = self._moment(carrier, notification, name, faults)
         for armed in faults:
+            action = armed.fault.action
+            if isinstance(action, model.Clock) and not (
+                name in _CLOCK_CALLS and concerns(name, notification, monotonic=action.monotonic)
+            ):
+                continue
             if moment is not None and armed.aim.meets(moment):
                 return self._strike(carrier, armed, notification, moment)
         return False
@@ -256,9 +275,12 @@ class Injector:
         watched, decoder = carrier.watched, carrier.decoder
         assert watched is not None
         assert decoder is not None
+        if name in SOCKET_CALLS:
+            return endpoint_of(name, notification), False
         if name in DESCRIPTOR_OF and notification.number not in decoder.known:
-            path = descriptor_path(notification.pid, notification.args[DESCRIPTOR_OF[name]])
-            return self._shown(watched, path), False
+            descriptor = notification.args[DESCRIPTOR_OF[name]]
+            path = descriptor_path(notification.pid, descriptor)
+            return self._shown(watched, path) if path else peer_of(notification.pid, descriptor), False
         if notification.number not in decoder.known:
             return "", False
         trap = decoder.decode(watched.listener, notification)
@@ -311,6 +333,8 @@ class Injector:
                 self._delay(watched, armed, action, notification)
             case model.Signal():
                 return self._signal(carrier, armed, action, notification)
+            case model.Clock():
+                return self._tell_time(watched, armed, action, notification, moment.call)
             case _:
                 return False
         return True
@@ -337,6 +361,7 @@ class Injector:
             return
         held = (watched, notification)
         armed.hanging.append(held)
+        seconds = action.seconds + (armed.chance.uniform(0, action.jitter) if action.jitter else 0.0)
 
         def end() -> None:
             if held not in armed.hanging:
@@ -347,7 +372,29 @@ class Injector:
             else:
                 self._go_on(watched, notification)
 
-        self._schedule(time.monotonic() + action.seconds, armed, end)
+        self._schedule(time.monotonic() + seconds, armed, end)
+
+    def _tell_time(
+        self, watched: Watched, armed: Armed, action: model.Clock, notification: Notification, call: str
+    ) -> bool:
+        listener = watched.listener
+        try:
+            told = tell_time(call, notification, action.shift)
+        except OSError:
+            return False  # the kernel tells the caller what is wrong with its pointer
+        if not isinstance(told, Sleep):
+            listener.answer(notification.id, told)
+            return True
+        held = (watched, notification)
+        armed.hanging.append(held)
+
+        def wake() -> None:
+            if held in armed.hanging:
+                armed.hanging.remove(held)
+                listener.answer(notification.id, 0)
+
+        self._schedule(told.until, armed, wake)
+        return True
 
     def _signal(self, carrier: _Carrier, armed: Armed, action: model.Signal, notification: Notification) -> bool:
         """Whether the call is not to be made."""
@@ -404,6 +451,9 @@ class Injector:
 
     def _tell(self, armed: Armed, command: Command, moment: Moment, pid: int) -> None:
         fault = armed.fault
+        if armed.aim.struck > _TOLD_MAX:
+            return
+        command.hits.append(fault.id)
         hit = Hit(
             fault=fault.id, kind=fault.kind, at=time.time(), command=command.spec.name, task=command.id,
             attempt=command.attempts, call=moment.call, path=moment.path, pid=pid, nth=armed.aim.counted,
@@ -414,7 +464,6 @@ class Injector:
                 os.write(descriptor, _ENCODER.encode(hit) + b"\n")
             finally:
                 os.close(descriptor)
-        command.hits.append(fault.id)
         self._herald.tell(
             events.FaultStruck, fault=fault.id, kind=fault.kind, command=command.id, attempt=command.attempts,
             call=moment.call, path=moment.path, pid=pid, nth=armed.aim.counted,
@@ -427,6 +476,8 @@ def extra_calls(faults: Sequence[Fault]) -> frozenset[str]:
     wanted = {name for fault in faults for name in fault.trigger.calls}
     if any(isinstance(fault.action, model.Memory) for fault in faults):
         wanted |= {"brk", "mmap"}  # so that it waits at its first request, until it is bounded
+    if any(isinstance(fault.action, model.Clock) for fault in faults):
+        wanted.update(STARTING)
     return frozenset(wanted & known.keys())
 
 

@@ -19,12 +19,12 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     calls: tuple[str, ...] = (CHANGING,)
     """Names of system calls, or `CHANGING`."""
     path: str = "**"
-    """Glob on the path that the call is about: relative ones are of the work tree and of whatever else the transaction covers, absolute
-    ones of the whole machine. Calls without a path match `**` only."""
+    """Glob on the path that the call is about, or on the other end of a socket: relative ones are of the work tree and of whatever else
+    the transaction covers, absolute ones of the whole machine. Calls without a path match `**` only."""
     program: str = "*"
     """Glob on the file name of the program that makes the call, or of one that it descends from within the command."""
     command: str = "*"
-    """Glob on the command's name."""
+    """Globs on the command's name, one of which must fit; with `|` between them."""
     at: int = 1
     """The n-th such call, counted from 1 over all commands that carry the fault, retries included."""
     lasting: bool = False
@@ -74,6 +74,8 @@ class Delay(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """0: it hangs until the fault is healed, or the command is killed."""
     error: int = 0
     """What it fails with then, as a time-out does; 0: it runs."""
+    jitter: float = 0.0
+    """Up to so many seconds more, drawn by `Trigger.seed`."""
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -76,4 +76,4 @@ class Aim:
 
 @lru_cache(maxsize=1024)
 def _fits(pattern: str, name: str) -> bool:
-    return pattern == "*" or fnmatchcase(name, pattern)
+    return any(one == "*" or fnmatchcase(name, one) for one in pattern.split("|"))

@@ -78,7 +78,7 @@ def write_part(notification: Notification, share: float) -> int | None:
         pieces = _vectors(notification.pid, address, size) if name.endswith("v") else [(address, size)]
         total = sum(length for _, length in pieces)
         data = _gather(notification.pid, pieces, min(_PART_MAX, max(1, int(total * share)) if total > 1 else 0))
-        mine = _copy_of(notification.pid, descriptor)
+        mine = copy_of_descriptor(notification.pid, descriptor)
     except OSError:
         return None
     try:
@@ -105,7 +105,7 @@ def _gather(pid: int, pieces: list[tuple[int, int]], wanted: int) -> bytes:
     return b"".join(parts)
 
 
-def _copy_of(pid: int, descriptor: int) -> int:
+def copy_of_descriptor(pid: int, descriptor: int) -> int:
     """The caller's own open file: its position moves with ours."""
     leader = leader_of_thread(pid)
     handle = os.pidfd_open(leader)
