@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Unpack
 
 from pytest_cbx.chaos.ballast import Ballast
-from pytest_cbx.chaos.faults import clock, disk, instance, memory, network
+from pytest_cbx.chaos.faults import clock, disk, instance, memory, network, own
 from pytest_cbx.chaos.faults.catalogue import own_kinds
 from pytest_cbx.chaos.faults.kinds import Kind, Planned, When
 from pytest_cbx.chaos.leases import Leases, Planted
@@ -22,10 +22,11 @@ from pytest_cbx.errors import FaultUnsupported, UsageError
 class Chaos:
     """Puts faults in force for the commands of this process: `with chaos.disk_full(at=3) as fault: cbx.run(...)`."""
 
-    def __init__(self, leases: Leases, cbx: Cbx | None = None) -> None:
-        """`cbx`: runs the commands of `every_point`."""
+    def __init__(self, leases: Leases, cbx: Cbx | None = None, *, renew: Callable[[], None] = lambda: None) -> None:
+        """`cbx` runs the commands of `every_point` and of campaigns; `renew` leaves its engine, the next command starts another."""
         self._leases = leases
         self._cbx = cbx
+        self._renew = renew
 
     @property
     def kinds(self) -> dict[str, Kind]:
@@ -80,8 +81,9 @@ class Chaos:
             return self.inject(kind, at=number, lasting=again, **keywords)
 
         return every_point(
-            self._cbx, plant, command, kind=kind, lasting=lasting, accept=accept, step=step, timeout=timeout
-        )
+            self._cbx, plant, command, kind=kind, lasting=lasting, accept=accept, step=step, timeout=timeout,
+            renew=self._renew,
+        )  # fmt: skip
 
     @staticmethod
     def assert_rolled_back(outcome: Outcome) -> None:
@@ -209,3 +211,17 @@ class Chaos:
     def clock_jump(self, seconds: float, *, monotonic: bool = False, **when: Unpack[When]) -> Planted:
         """The time of day is so many seconds ahead; with `monotonic`, so is the clock that must never jump."""
         return self._plant("clock_jump", clock.clock_jump(seconds, monotonic=monotonic, **when))
+
+    # --- the engine's own disk -----------------------------------------------------------------------------
+
+    def journal_full(self, *, phase: str = "any", **when: Unpack[When]) -> Planted:
+        """No space where the engine keeps (`keep`), or commits and undoes (`end`), what a command changes."""
+        return self._plant("journal_full", own.journal_full(phase=phase, **when))
+
+    def journal_error(self, error: int = errno.EIO, *, phase: str = "any", **when: Unpack[When]) -> Planted:
+        """The same with another error of the disk."""
+        return self._plant("journal_error", own.journal_error(error, phase=phase, **when))
+
+    def journal_short_write(self, *, phase: str = "any", **when: Unpack[When]) -> Planted:
+        """The engine's write writes one half."""
+        return self._plant("journal_short_write", own.journal_short_write(phase=phase, **when))

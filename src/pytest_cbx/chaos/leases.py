@@ -15,7 +15,7 @@ from types import TracebackType
 import msgspec
 
 from pytest_cbx.chaos.faults.kinds import Planned
-from pytest_cbx.client.output import cache_directory
+from pytest_cbx.client.output import cache_directory, cache_home
 from pytest_cbx.client.runner import Runner
 from pytest_cbx.errors import EngineLost
 from pytest_cbx.faults.model import Fault, Hit
@@ -114,6 +114,13 @@ class Leases:
             sweep(home)
             self._folder = Path(tempfile.mkdtemp(prefix=f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}-", dir=home))
         return self._folder
+
+
+def sweep_records() -> None:
+    """Remove the records of processes that are gone, where there are any."""
+    home = Path(cache_home()) / "pytest-cbx" / "chaos"
+    if home.is_dir():
+        sweep(home)
 
 
 def sweep(home: Path) -> None:

@@ -41,6 +41,8 @@ class Point:
     rolled_back: bool
     incomplete: tuple[str, ...]
     state: TreeState
+    healed_late: bool = False
+    """What was undone in part at first was undone completely once the fault had healed and another engine had started."""
     wrong: str = ""
     """For people: what must not be; empty where all is well."""
 
@@ -83,12 +85,14 @@ def every_point(
     accept: Callable[[], str] | None = None,
     step: int = 1,
     timeout: float = 60.0,
+    renew: Callable[[], None] = lambda: None,
 ) -> Points:
     """Strike a command at its first call, its second, and so on, each in the same tree.
 
     After a strike the command has failed and the tree is exactly as before, or it has passed and the tree is as it makes it unstruck
     (times aside). `plant` puts the fault at the n-th call in force. `accept`: asked where a command passed although something is
     missing, since it can do without; returns what is wrong with the tree, by the tool's own check. `step`: every so many points only.
+    `renew`: leaves the engine, so that the next command starts another one, which finishes what was undone in part.
     """
     with _Origin(cbx.path) as origin:
         passed: list[tuple[Point, Snapshot]] = []
@@ -99,11 +103,16 @@ def every_point(
                 with plant(number, again) as fault:
                     outcome = _run(cbx, command, timeout)
                     hits = fault.hits
+                late = outcome is not None and bool(outcome.rollback_incomplete)
+                if late:
+                    renew()
+                    cbx.run("true")
                 now = snapshot(cbx.path)
                 if not hits:
                     post = now
                     break
                 point = _judged(number, again, hits[0], outcome, describe(origin.before, now))
+                point = replace(point, healed_late=late)
                 if point.state is TreeState.PRE:
                     found.append(point)
                 else:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from pytest_cbx.chaos.leases import sweep_records
 from pytest_cbx.cli.project import directory
 from pytest_cbx.client.outcome import on_one_line
 from pytest_cbx.config.locate import find_workspace
@@ -58,6 +59,7 @@ def main(arguments: argparse.Namespace) -> int:
     # No configuration is read: a mistake in it must not keep anybody from getting the files back.
     root = directory(arguments.workspace) if arguments.workspace else find_workspace(Path.cwd())
     summary = recover(root)
+    sweep_records()
     unfinished = [journal for journal in summary.journals if journal.action in _UNFINISHED]
     if arguments.json:
         value = Recovered(

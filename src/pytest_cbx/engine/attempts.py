@@ -165,6 +165,7 @@ class Attempts:
             done = command.exit = dataclasses.replace(done, cause=Cause.CANCELLED, reason=command.stopped)
         self._tell_last_claims(command)
         settlement = command.settlement = self.keeper.ended(command, spec, done, again=bool(restart))
+        self.injector.settled(command)
         self._tell_transaction(command, settlement)
         if settlement.failure:
             command.failure = settlement.failure
@@ -286,7 +287,7 @@ class Attempts:
         """Begin the transaction of an attempt. None: what it is nested in was to change nothing, and is started again."""
         safe = next((task for task in self._around(watched.task) if self.keeper.safe(task)), None)
         if safe is None:
-            return self.keeper.begin(watched)
+            return self.keeper.begin(watched, self.injector.disk(watched.task))
         self._surprise(self._commands[safe], trap, f"{watched.label}, nested in it, ")
         return None
 

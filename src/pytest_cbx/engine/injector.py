@@ -16,33 +16,29 @@ from dataclasses import dataclass, field
 import msgspec
 
 from pytest_cbx import events
-from pytest_cbx.engine.coverage import shown
 from pytest_cbx.engine.herald import Herald
 from pytest_cbx.engine.ledger import Command
 from pytest_cbx.engine.memory_faults import MemoryBounds
+from pytest_cbx.engine.moments import Observer, attempt_of
+from pytest_cbx.engine.own_disk import HALF, FaultyDisk
 from pytest_cbx.engine.protocol import CommandSpec
 from pytest_cbx.engine.watched import Watched
-from pytest_cbx.execute import processes
 from pytest_cbx.execute.executor import Executor
 from pytest_cbx.execute.kernel.seccomp import Notification
 from pytest_cbx.execute.kernel.syscalls import table
 from pytest_cbx.execute.supervision.clocks import READING, SLEEPING, STARTING, Clocks, Sleep, concerns
 from pytest_cbx.execute.supervision.clocks import tell as tell_time
 from pytest_cbx.execute.supervision.decode import Decoder
-from pytest_cbx.execute.supervision.deeds import CHANGING as CHANGING_DEEDS
-from pytest_cbx.execute.supervision.endpoints import SOCKET_CALLS, endpoint_of, peer_of
 from pytest_cbx.execute.supervision.strikes import (
-    DESCRIPTOR_OF,
-    descriptor_path,
     fail,
     leader_of_thread,
-    programs_of,
     write_part,
 )
 from pytest_cbx.faults import model
-from pytest_cbx.faults.model import CHANGING, Fault, Hit
+from pytest_cbx.faults.model import Fault, Hit
 from pytest_cbx.faults.trigger import Aim, Moment
 from pytest_cbx.schedule.model import ClientId
+from pytest_cbx.transaction.disk import Disk
 
 _ENCODER = msgspec.json.Encoder()
 _TOLD_MAX = 1000
@@ -83,10 +79,13 @@ class _Carrier:
     spec: CommandSpec
     began: float
     watched: Watched | None
-    decoder: Decoder | None
+    observer: Observer | None
+    """Of its calls, where they are seen."""
     faults: tuple[Armed, ...]
     clocks: Clocks | None = None
     """There where a clock is to tell another time."""
+    phase: str = "keep"
+    """What the engine does for it: `keep`, then `end`."""
 
 
 class Injector:
@@ -117,12 +116,39 @@ class Injector:
         """The error with which the start of an attempt is to fail; 0: it is not."""
         for armed in self._arm(command, spec):
             action = armed.fault.action
-            if isinstance(action, model.NoStart) and armed.aim.meets(_start(command, spec)):
-                self._tell(armed, command, Moment(
-                    call="execve", changing=False, path="", programs=(), command=spec.name, age=0.0
-                ), pid=0)  # fmt: skip
+            if isinstance(action, model.NoStart) and armed.aim.meets(attempt_of(spec)):
+                self._tell(armed, command, attempt_of(spec, "execve"), pid=0)
                 return action.error
         return 0
+
+    def disk(self, task: int) -> Disk | None:
+        """The disk for the transaction of a running attempt, where a fault is to strike the engine's own work for it."""
+        carrier = self._carriers.get(task)
+        if carrier is None:
+            return None
+        own = [(armed, armed.fault.action) for armed in carrier.faults]
+        faults = [(armed, action) for armed, action in own if isinstance(action, model.OwnDisk)]
+        if not faults:
+            return None
+
+        def judge(operation: str, path: bytes) -> int:
+            for armed, action in faults:
+                if armed.fault.id not in self._armed or action.phase not in ("any", carrier.phase):
+                    continue
+                moment = self._own_moment(carrier, operation, path)
+                if armed.aim.meets(moment):
+                    self._tell(armed, carrier.command, moment, os.getpid())
+                    return HALF if action.short else action.error
+            return 0
+
+        return FaultyDisk(judge)
+
+    @staticmethod
+    def _own_moment(carrier: _Carrier, operation: str, path: bytes) -> Moment:
+        seen = carrier.observer.shown(path) if carrier.observer is not None else ""
+        shown = f"journal/{os.path.basename(seen)}" if seen.startswith("/") else seen
+        age = time.monotonic() - carrier.began
+        return Moment(call=operation, changing=False, path=shown, programs=(), command=carrier.spec.name, age=age)
 
     def begin(self, command: Command, spec: CommandSpec, watched: Watched | None) -> None:
         """An attempt runs."""
@@ -130,9 +156,11 @@ class Injector:
         if not faults:
             return
         now = time.monotonic()
-        decoder = Decoder(watched.roots, True) if watched is not None else None
+        observer = None
+        if watched is not None:
+            observer = Observer(command, spec, watched, Decoder(watched.roots, True), now)
         clocks = Clocks() if any(isinstance(armed.fault.action, model.Clock) for armed in faults) else None
-        carrier = _Carrier(command, spec, now, watched, decoder, tuple(faults), clocks)
+        carrier = _Carrier(command, spec, now, watched, observer, tuple(faults), clocks)
         self._carriers[command.id] = carrier
         for armed in faults:
             self._begin_one(carrier, armed, now)
@@ -140,17 +168,18 @@ class Injector:
     def _begin_one(self, carrier: _Carrier, armed: Armed, now: float) -> None:
         fault = armed.fault
         if isinstance(fault.action, model.Memory):
-            if armed.aim.meets(_start(carrier.command, carrier.spec)):
+            if armed.aim.meets(attempt_of(carrier.spec)):
                 self._bounds.put(carrier.command.id, carrier.command.pid, fault.action)
-                self._tell(armed, carrier.command, _start(carrier.command, carrier.spec), carrier.command.pid)
+                self._tell(armed, carrier.command, attempt_of(carrier.spec), carrier.command.pid)
         elif not fault.trigger.calls and isinstance(fault.action, model.Signal | model.Delay):
             self._schedule(now + fault.trigger.after, armed, lambda: self._strike_by_time(carrier, armed))
 
     def ended(self, command: Command, code: int) -> int:
         """An attempt has ended, with this exit code; the one that is to be reported."""
-        carrier = self._carriers.pop(command.id, None)
+        carrier = self._carriers.get(command.id)
         if carrier is None:
             return code
+        carrier.phase = "end"
         self._bounds.end(command.id)
         for armed in carrier.faults:
             armed.hanging = [one for one in armed.hanging if one[0] is not carrier.watched]
@@ -158,12 +187,14 @@ class Injector:
             if command.id in armed.stopped:
                 armed.stopped.remove(command.id)
             action = armed.fault.action
-            if isinstance(action, model.Exit) and armed.aim.meets(_start(command, carrier.spec)):
-                self._tell(armed, command, Moment(
-                    call="exit_group", changing=False, path="", programs=(), command=carrier.spec.name, age=0.0
-                ), pid=command.pid)  # fmt: skip
+            if isinstance(action, model.Exit) and armed.aim.meets(attempt_of(carrier.spec)):
+                self._tell(armed, command, attempt_of(carrier.spec, "exit_group"), pid=command.pid)
                 code = action.code
         return code
+
+    def settled(self, command: Command) -> None:
+        """What an attempt changed has been kept or undone."""
+        self._carriers.pop(command.id, None)
 
     def _arm(self, command: Command, spec: CommandSpec) -> list[Armed]:
         found = []
@@ -231,14 +262,14 @@ class Injector:
         """A command with faults makes a call. True: it was struck, and its answer is the fault's; else it is to go on as ever."""
         carrier = self._carriers.get(watched.task)
         name = table().names.get(notification.number, "")
-        if carrier is None or not name:
+        if carrier is None or carrier.observer is None or not name:
             return False
         faults = [armed for armed in carrier.faults if not armed.aim.spent and armed.fault.id in self._armed]
         if not faults:
             return False
         if carrier.clocks is not None and name in STARTING:
             carrier.clocks.replace(notification.pid)
-        moment = self._moment(carrier, notification, name, faults)
+        moment = carrier.observer.moment(notification, name, [armed.aim for armed in faults])
         for armed in faults:
             action = armed.fault.action
             if isinstance(action, model.Clock) and not (
@@ -248,51 +279,6 @@ class Injector:
             if moment is not None and armed.aim.meets(moment):
                 return self._strike(carrier, armed, notification, moment)
         return False
-
-    def _moment(
-        self, carrier: _Carrier, notification: Notification, name: str, faults: Sequence[Armed]
-    ) -> Moment | None:
-        changing = any(armed.aim.concerns(CHANGING) for armed in faults)
-        named = any(armed.aim.concerns(name) for armed in faults)
-        if not changing and not named:
-            return None
-        path, changes = self._place(carrier, notification, name)
-        if not changes and not named:
-            return None
-        wanted = any(armed.fault.trigger.program != "*" for armed in faults)
-        programs = programs_of(notification.pid, carrier.command.pid, _parent) if wanted else ()
-        return Moment(
-            call=name,
-            changing=changes,
-            path=path,
-            programs=programs,
-            command=carrier.spec.name,
-            age=time.monotonic() - carrier.began,
-        )
-
-    def _place(self, carrier: _Carrier, notification: Notification, name: str) -> tuple[str, bool]:
-        """What a call is about, and whether it changes it."""
-        watched, decoder = carrier.watched, carrier.decoder
-        assert watched is not None
-        assert decoder is not None
-        if name in SOCKET_CALLS:
-            return endpoint_of(name, notification), False
-        if name in DESCRIPTOR_OF and notification.number not in decoder.known:
-            descriptor = notification.args[DESCRIPTOR_OF[name]]
-            path = descriptor_path(notification.pid, descriptor)
-            return self._shown(watched, path) if path else peer_of(notification.pid, descriptor), False
-        if notification.number not in decoder.known:
-            return "", False
-        trap = decoder.decode(watched.listener, notification)
-        if trap is None or (trap.deed not in CHANGING_DEEDS and not trap.path):
-            return "", False
-        return self._shown(watched, trap.path), trap.deed in CHANGING_DEEDS
-
-    def _shown(self, watched: Watched, path: bytes) -> str:
-        for root in watched.roots[1:]:
-            if path.startswith(root + b"/"):
-                return os.fsdecode(path[len(root) + 1 :])
-        return shown(path, watched.roots[0]) if path else ""
 
     # --- strikes -------------------------------------------------------------------------------------------
 
@@ -479,12 +465,3 @@ def extra_calls(faults: Sequence[Fault]) -> frozenset[str]:
     if any(isinstance(fault.action, model.Clock) for fault in faults):
         wanted.update(STARTING)
     return frozenset(wanted & known.keys())
-
-
-def _start(command: Command, spec: CommandSpec) -> Moment:
-    return Moment(call="attempt", changing=False, path="", programs=(), command=spec.name, age=0.0)
-
-
-def _parent(pid: int) -> int:
-    found = processes.stat_of(pid)
-    return found.parent if found is not None else 0

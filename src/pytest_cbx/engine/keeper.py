@@ -35,6 +35,7 @@ from pytest_cbx.plan.model import Claim, Domain, Mode
 from pytest_cbx.schedule.model import TaskId
 from pytest_cbx.tier import Tier
 from pytest_cbx.transaction.diff import unified_diff
+from pytest_cbx.transaction.disk import DISK, Disk
 from pytest_cbx.transaction.home import EngineFolder, find_home
 from pytest_cbx.transaction.model import Budget, Changes
 from pytest_cbx.transaction.policy import Ended, undo
@@ -196,8 +197,8 @@ class Keeper:
         self._attempts.pop(command.id, None)
         self._temporary.give_back(command.id)
 
-    def begin(self, watched: Watched) -> Transaction:
-        """Begin the transaction of an attempt, inside that of the command it is nested in.
+    def begin(self, watched: Watched, disk: Disk | None = None) -> Transaction:
+        """Begin the transaction of an attempt, inside that of the command it is nested in. `disk`: another than the real one.
 
         Raises:
             JournalError: there is no place for a journal.
@@ -214,6 +215,7 @@ class Keeper:
                 durability=self._settle.durability.value,
                 budget=self._budget,
                 clone=clone,
+                disk=disk or DISK,
             )
         return watched.transaction
 

@@ -17,7 +17,7 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     calls: tuple[str, ...] = (CHANGING,)
-    """Names of system calls, or `CHANGING`."""
+    """Names of system calls, or `CHANGING`; of `OwnDisk`, names of disk operations; of what happens at a start or an end: `attempt`."""
     path: str = "**"
     """Glob on the path that the call is about, or on the other end of a socket: relative ones are of the work tree and of whatever else
     the transaction covers, absolute ones of the whole machine. Calls without a path match `**` only."""
@@ -121,8 +121,6 @@ class OwnDisk(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A disk call of the engine itself fails, while it keeps, commits or undoes what the command changes."""
 
     error: int
-    operations: tuple[str, ...] = ()
-    """Names of functions of `os`: `write`, `fsync`, `link` …; empty: all that change something."""
     phase: str = "any"
     """`keep` (while the command runs), `end` (commit or roll back), `any`."""
     short: bool = False

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
-from pytest_cbx.chaos.faults import clock, disk, instance, memory, network
+from pytest_cbx.chaos.faults import clock, disk, instance, memory, network, own
 from pytest_cbx.chaos.faults.kinds import Kind
 
 
 @cache
 def own_kinds() -> Mapping[str, Kind]:
     """Our own kinds by name."""
-    modules = (instance, memory, disk, network, clock)
+    modules = (instance, memory, disk, own, network, clock)
     return {kind.name: kind for module in modules for kind in module.KINDS}

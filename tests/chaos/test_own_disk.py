@@ -1,0 +1,61 @@
+"""Errors of the disk in our own journal, in commit and roll back: reported, nothing lost, completed once they are over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytest_cbx.chaos.api import Chaos
+from pytest_cbx.chaos.points import Points
+
+COMMANDS = {
+    "create": "mkdir d; echo x > d/x; ln -s x d/y; touch z; false",
+    "modify": "echo new >> a; echo other > b; chmod 600 a; false",
+    "delete": "rm -r c a; false",
+    "rename": "mv c e; mv a b; false",
+    "kept": "echo new > a; rm b; mkdir f",
+}
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for name in ("a", "b", "c/d/x", "c/y"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    return tmp_path
+
+
+def told(points: Points) -> None:
+    late = sum(point.healed_late for point in points.points)
+    print(f"{points}; {late} undone completely only once healed")
+
+
+@pytest.mark.parametrize("phase", ["keep", "end"])
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_at_every_operation(chaos: Chaos, tree: Path, name: str, phase: str) -> None:
+    before = chaos.picture(tree)
+    for kind in ("journal_full", "journal_error"):
+        points = chaos.every_point(kind, COMMANDS[name], phase=phase, lasting=(False, True))
+        told(points)
+        assert points.count >= 3
+        assert not points.wrong, points
+    chaos.assert_whole(before, tree)
+
+
+@pytest.mark.parametrize("name", ["modify", "delete"])
+def test_a_write_that_writes_less(chaos: Chaos, tree: Path, name: str) -> None:
+    points = chaos.every_point("journal_short_write", COMMANDS[name], lasting=(False, True))
+    told(points)
+    assert points.count >= 3
+    assert not points.wrong, points
+
+
+def test_it_is_reported_and_the_journal_stays_until_it_can_be_undone(chaos: Chaos, tree: Path) -> None:
+    points = chaos.every_point("journal_error", COMMANDS["rename"], phase="end", lasting=(True,), calls=("rename",))
+    assert points.count >= 1
+    for point in points.points:
+        assert point.healed_late, points
+        assert point.incomplete, "it is said what could not be undone"
+    assert not points.wrong, points
