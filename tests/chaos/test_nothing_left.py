@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from pytest_cbx.chaos.tree import Snapshot, describe, snapshot
 from pytest_cbx.engine.places import tree_of
 from pytest_cbx.engine.sweep import left_by_dead_engines
 from pytest_cbx.execute import cgroups
-from tests.system.helpers import engine_of, environment, processes_in, wait_for
+from tests.system.helpers import environment, processes_in, wait_for
 
 WITHIN = 10.0
 """Seconds after the kill in which everything has to be gone."""
@@ -70,6 +71,7 @@ ROWS: dict[str, tuple[Row, ...]] = {
     "stop": (
         Row(command="echo 1 > a; (sleep 300) & echo 2 > b; sleep 300", keywords={"path": "b"}),
         Row(command=f"sleep 300 & {SAVE}", keywords={"path": "a", "whom": "engine"}),
+        Row(command=f"sleep 300 & {SAVE}", keywords={"path": "a", "whom": "client"}),
     ),
     "hang": (Row(keywords={"path": "a"}), Row(keywords={"calls": ["nanosleep", "clock_nanosleep"]})),
     "exit_code": (Row(command="echo x > a", keywords={"code": 3}),),
@@ -219,6 +221,12 @@ def in_its_middle(victim: Victim) -> bool:
     return any("sleep" in process.name() or "bash" in process.name() for process in victim.processes())
 
 
+def engine_of(victim: Victim) -> psutil.Process:
+    """The oldest: what it has just forked still looks like it."""
+    found = [one for one in processes_in(victim.home) if any("pytest_cbx.engine" in word for word in one.cmdline())]
+    return min(found, key=lambda one: (one.create_time(), one.pid))
+
+
 def groups_of(engine: int) -> list[Path]:
     found = cgroups.here()
     return [] if isinstance(found, str) else list(found.folder.glob(f"{cgroups.PREFIX}{engine}-*"))
@@ -260,9 +268,9 @@ def test_nothing_is_left(family: Family) -> None:
     rows, lacking = rows_of(family)
     with victims(rows) as all_of_them:
         for victim in all_of_them:
-            wait_for(lambda: in_its_middle(victim), f"{victim.name} is in its middle:\n{victim.said()}")
-            if "engine" not in victim.name:
-                victim.engine = engine_of(victim.home).pid
+            wait_for(partial(in_its_middle, victim), f"{victim.name} is in its middle")
+            if not victim.name.startswith("kill {'whom': 'engine'"):
+                victim.engine = engine_of(victim).pid
         for victim in all_of_them:
             os.kill(victim.process.pid, signal.SIGKILL)
             victim.process.wait()

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from pytest_cbx import events
+from pytest_cbx.engine import waker
 from pytest_cbx.engine.herald import Herald
 from pytest_cbx.engine.ledger import Command
 from pytest_cbx.engine.memory_faults import MemoryBounds
@@ -390,11 +391,8 @@ class Injector:
                 os.kill(leader_of_thread(notification.pid), number)
             case "instance":
                 self._signal_instance(carrier, armed, action)
-            case "client":
-                os.kill(self._client_pid(carrier.command.client), number)
-                return False
-            case "engine":
-                os.kill(os.getpid(), number)
+            case _:
+                self._signal_one_of_us(carrier, armed, action)
                 return False
         # A stopped caller makes its call once it goes on; of a dead one it is not known.
         return number is signal.SIGKILL
@@ -406,6 +404,14 @@ class Injector:
             armed.stopped.append(task)
             if action.resume_after:
                 self._schedule(time.monotonic() + action.resume_after, armed, lambda: self._resume_stopped(armed, task))
+
+    def _signal_one_of_us(self, carrier: _Carrier, armed: Armed, action: model.Signal) -> None:
+        client, engine = self._client_pid(carrier.command.client), os.getpid()
+        target, other = (client, engine) if action.whom == "client" else (engine, client)
+        if action.number == signal.SIGSTOP:
+            waker.stop(target, other, action.resume_after or max(0.0, armed.until - time.monotonic()))
+        else:
+            os.kill(target, action.number)
 
     def _resume_stopped(self, armed: Armed, task: int) -> None:
         if task in armed.stopped:
@@ -425,9 +431,7 @@ class Injector:
             if action.whom in ("process", "instance"):
                 self._signal_instance(carrier, armed, action)
             else:
-                os.kill(
-                    self._client_pid(carrier.command.client) if action.whom == "client" else os.getpid(), action.number
-                )
+                self._signal_one_of_us(carrier, armed, action)
 
     def _go_on(self, watched: Watched, notification: Notification) -> None:
         if not watched.ended:
