@@ -12,6 +12,7 @@ from pytest_cbx.chaos.faults import clock, disk, instance, memory, network, own
 from pytest_cbx.chaos.faults.catalogue import own_kinds
 from pytest_cbx.chaos.faults.kinds import Kind, Planned, When
 from pytest_cbx.chaos.leases import Leases, Planted
+from pytest_cbx.chaos.model import Evidence
 from pytest_cbx.chaos.points import Points, every_point
 from pytest_cbx.chaos.tree import Snapshot, assert_same, snapshot
 from pytest_cbx.client.api import Cbx
@@ -22,8 +23,21 @@ from pytest_cbx.errors import FaultUnsupported, UsageError
 class Chaos:
     """Puts faults in force for the commands of this process: `with chaos.disk_full(at=3) as fault: cbx.run(...)`."""
 
-    def __init__(self, leases: Leases, cbx: Cbx | None = None, *, renew: Callable[[], None] = lambda: None) -> None:
-        """`cbx` runs the commands of `every_point` and of campaigns; `renew` leaves its engine, the next command starts another."""
+    def __init__(
+        self,
+        leases: Leases,
+        cbx: Cbx | None = None,
+        *,
+        renew: Callable[[], None] = lambda: None,
+        record: Callable[[Evidence], None] = lambda evidence: None,
+        seed: int = 1,
+    ) -> None:
+        """`cbx` runs the commands of `every_point` and of campaigns; `renew` leaves its engine, the next command starts another.
+
+        `record` takes the evidence for the criteria; `seed` is the run's.
+        """
+        self.record = record
+        self.seed = seed
         self._leases = leases
         self._cbx = cbx
         self._renew = renew
@@ -63,11 +77,13 @@ class Chaos:
         accept: Callable[[], str] | None = None,
         step: int = 1,
         timeout: float = 60.0,
+        work: str = "",
         **keywords: Any,
     ) -> Points:
         """Strike a command with a fault at its first call, its second … until it ends untouched: `assert not points.wrong, points`.
 
         The tree is put back between the points. `lasting=(False, True)`: each point once, and from it on. See `points.every_point`.
+        `work`: what sort of operation it is, for the criteria; by default the command's first word.
 
         Raises:
             UsageError: this object runs no commands, or the fault would strike the client itself.
@@ -80,10 +96,12 @@ class Chaos:
         def plant(number: int, again: bool) -> Planted:
             return self.inject(kind, at=number, lasting=again, **keywords)
 
-        return every_point(
+        points = every_point(
             self._cbx, plant, command, kind=kind, lasting=lasting, accept=accept, step=step, timeout=timeout,
             renew=self._renew,
         )  # fmt: skip
+        self.record(Evidence(seed=self.seed, trials=points.trials(work=work)))
+        return points
 
     @staticmethod
     def assert_rolled_back(outcome: Outcome) -> None:

@@ -119,7 +119,7 @@ class Occupancy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """All that the criteria are judged by."""
+    """All that the criteria are judged by. Evidence of several sources adds up."""
 
     seed: int
     trials: tuple[Trial, ...] = ()
@@ -131,3 +131,25 @@ class Evidence:
     """Why the run shows nothing, beside unfired faults: an unsupported fault, an interrupted campaign."""
     notes: tuple[str, ...] = field(default=())
     """What was left out, for people."""
+
+    def __add__(self, other: Evidence) -> Evidence:
+        """Both together; of what there is once, the first."""
+        return Evidence(
+            seed=self.seed or other.seed,
+            trials=self.trials + other.trials,
+            pairs=self.pairs + other.pairs,
+            occupancy=self.occupancy or other.occupancy,
+            repeat=self.repeat or other.repeat,
+            invalid=self.invalid + other.invalid,
+            notes=self.notes + other.notes,
+        )
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was tried or measured."""
+        return not (self.trials or self.pairs or self.occupancy or self.invalid)
+
+    @property
+    def only_points(self) -> bool:
+        """Whether nothing but enumerated points was tried: no campaign, no measurement."""
+        return not self.pairs and self.occupancy is None and all(trial.point for trial in self.trials)

@@ -8,18 +8,19 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_cbx.chaos.leases import Planted
-from pytest_cbx.chaos.model import TreeState
+from pytest_cbx.chaos.model import Operation, OperationClass, Phase, TreeState, Trial
 from pytest_cbx.chaos.tree import Snapshot, alike, describe, snapshot
 from pytest_cbx.client.api import Cbx
 from pytest_cbx.client.outcome import Outcome
 from pytest_cbx.errors import EngineLost
-from pytest_cbx.faults.model import Hit
+from pytest_cbx.faults.model import Fault, Hit, OwnDisk
 
 _SHOWN = 10
 _LIMIT = 100_000
@@ -41,6 +42,9 @@ class Point:
     rolled_back: bool
     incomplete: tuple[str, ...]
     state: TreeState
+    fault: Fault
+    hits: tuple[Hit, ...]
+    seconds: float = 0.0
     healed_late: bool = False
     """What was undone in part at first was undone completely once the fault had healed and another engine had started."""
     wrong: str = ""
@@ -64,6 +68,38 @@ class Points:
     def wrong(self) -> tuple[Point, ...]:
         """Those after which something was not as it must be."""
         return tuple(point for point in self.points if point.wrong)
+
+    def trials(self, *, work: str = "") -> tuple[Trial, ...]:
+        """The same for the criteria. `work`: what sort of operation it is, by default the first word of the command."""
+        return tuple(self._trial(point, work or self.command.split()[0]) for point in self.points)
+
+    def _trial(self, point: Point, work: str) -> Trial:
+        passed = point.status == "passed"
+        result = OperationClass.OK if passed else OperationClass.INJECTED
+        operation = Operation(
+            name=self.command.splitlines()[0][:60],
+            command=self.command,
+            kind=work,
+            result=OperationClass.WRONG if point.wrong else result,
+            reason=point.wrong,
+            hits=(point.fault.id,),
+            status=point.status,
+            seconds=point.seconds,
+        )
+        action = point.fault.action
+        return Trial(
+            number=point.number,
+            seed=point.fault.trigger.seed,
+            faults=(point.fault,),
+            hits=point.hits,
+            operations=(operation,),
+            tree=TreeState.OTHER if point.wrong else point.state,
+            rolled_back=not point.wrong,
+            healed_late=point.healed_late,
+            phase=Phase.ROLLBACK if isinstance(action, OwnDisk) and action.phase == "end" else Phase.COMMAND,
+            persistent=point.lasting,
+            point=point.number,
+        )
 
     def __str__(self) -> str:
         calls = Counter(point.call for point in self.points)
@@ -101,7 +137,9 @@ def every_point(
         for again in lasting:
             for number in range(1, _LIMIT, step):
                 with plant(number, again) as fault:
+                    began = time.monotonic()
                     outcome = _run(cbx, command, timeout)
+                    took = time.monotonic() - began
                     hits = fault.hits
                 late = outcome is not None and bool(outcome.rollback_incomplete)
                 if late:
@@ -111,8 +149,8 @@ def every_point(
                 if not hits:
                     post = now
                     break
-                point = _judged(number, again, hits[0], outcome, describe(origin.before, now))
-                point = replace(point, healed_late=late)
+                point = _judged(number, again, fault.fault, hits, outcome, describe(origin.before, now))
+                point = replace(point, healed_late=late, seconds=took)
                 if point.state is TreeState.PRE:
                     found.append(point)
                 else:
@@ -134,12 +172,21 @@ def _run(cbx: Cbx, command: str, timeout: float) -> Outcome | None:
         return None
 
 
-def _judged(number: int, lasting: bool, hit: Hit, outcome: Outcome | None, differences: list[str]) -> Point:
+def _judged(  # noqa: PLR0917 - what there is to judge by
+    number: int,
+    lasting: bool,
+    fault: Fault,
+    hits: tuple[Hit, ...],
+    outcome: Outcome | None,
+    differences: list[str],
+) -> Point:
     point = Point(
         number=number,
         lasting=lasting,
-        call=hit.call,
-        path=hit.path,
+        call=hits[0].call,
+        path=hits[0].path,
+        fault=fault,
+        hits=hits[:1],
         status=outcome.status if outcome is not None else "engine lost",
         rolled_back=outcome is None or outcome.rolled_back,
         incomplete=outcome.rollback_incomplete if outcome is not None else (),

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_cbx.pytest_plugin.gate import COLLECTOR
+
 if TYPE_CHECKING:
     from pytest_cbx.chaos.api import Chaos
     from pytest_cbx.chaos.leases import Leases
@@ -15,9 +17,12 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def chaos(_cbx_leases: Leases, _cbx_connection: FixtureConnection, cbx: Cbx) -> Iterator[Chaos]:
+def chaos(
+    request: pytest.FixtureRequest, _cbx_leases: Leases, _cbx_connection: FixtureConnection, cbx: Cbx
+) -> Iterator[Chaos]:
     """Faults for the commands of the `cbx` fixture: `with chaos.disk_full(at=3) as fault: cbx.run(...)`; `fault.fired` tells."""
     from pytest_cbx.chaos.api import Chaos  # noqa: PLC0415
 
-    yield Chaos(_cbx_leases, cbx, renew=_cbx_connection.close)
+    collector = request.config.stash[COLLECTOR]
+    yield Chaos(_cbx_leases, cbx, renew=_cbx_connection.close, record=collector.record, seed=collector.seed)
     _cbx_leases.heal()

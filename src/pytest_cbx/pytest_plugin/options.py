@@ -10,7 +10,7 @@ import pytest
 from pytest_cbx.client.isolation import Rung, check_rollback, reach
 from pytest_cbx.config.locate import find_config, find_workspace
 from pytest_cbx.config.model import Settings
-from pytest_cbx.errors import CbxError
+from pytest_cbx.errors import CbxError, UsageError
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -50,6 +50,15 @@ def add_options(parser: pytest.Parser) -> None:
         default=None,
         help="a tool that is not installed fails its command instead of skipping it",
     )
+    group.addoption("--cbx-chaos-seed", metavar="N", help="seed of chaos campaigns (default: 1)")
+    group.addoption(
+        "--cbx-gate",
+        action="store_true",
+        default=None,
+        help="fail unless all six criteria of the chaos suite pass",
+    )
+    parser.addini("cbx_chaos_seed", "seed of chaos campaigns", default="")
+    parser.addini("cbx_gate", "fail unless all six criteria of the chaos suite pass", type="bool", default=False)
     parser.addini("cbx_parallel", "run the commands at once", type="bool", default=False)
     parser.addini("cbx_config", "file with the commands", default="")
     parser.addini("cbx_jobs", "at most this many commands at once", default="")
@@ -77,6 +86,8 @@ class Options:
     report: Path | None
     notes: tuple[str, ...]
     """For the header."""
+    gate: bool
+    chaos_seed: int
 
 
 def read_options(config: pytest.Config) -> Options:
@@ -108,7 +119,17 @@ def _read(config: pytest.Config) -> Options:
         strict=_flag(config, "cbx_strict"),
         report=config.invocation_params.dir / report if report else None,
         notes=(note,) if note else (),
+        gate=_flag(config, "cbx_gate"),
+        chaos_seed=_seed(_text(config, "cbx_chaos_seed")),
     )
+
+
+def _seed(text: str | None) -> int:
+    if text is None:
+        return 1
+    if not text.isdecimal() or len(text) > 18:
+        raise UsageError(f"--cbx-chaos-seed is {text!r}; it has to be a whole number from 0 on")
+    return int(text)
 
 
 def _settings(config: pytest.Config, file: Path | None, root: Path) -> Settings:
