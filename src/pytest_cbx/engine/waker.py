@@ -16,6 +16,7 @@ from pytest_cbx.execute.processes import ENGINE
 _SCRIPT = """
 import os, select, signal, sys
 target, other = (os.pidfd_open(int(number)) for number in sys.argv[1:3])
+os.write(1, b"!")
 os.close(1)
 select.select([target, other], [], [], float(sys.argv[3]))
 try:
@@ -26,7 +27,7 @@ except ProcessLookupError:
 
 
 def stop(target: int, other: int, seconds: float) -> None:
-    """SIGSTOP for a process; SIGCONT after so many seconds, or when the other process is dead.
+    """SIGSTOP for a process; SIGCONT after so many seconds, or when the other process is dead. Nothing where it is dead already.
 
     Raises:
         OSError: nobody could be started who would let it go on; it was not stopped.

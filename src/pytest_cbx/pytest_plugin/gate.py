@@ -48,7 +48,7 @@ class Collector:
 
             self.record(msgspec.json.decode(sent, type=Evidence))
 
-    @pytest.hookimpl(trylast=True)
+    @pytest.hookimpl(tryfirst=True)  # before the JUnit file is written
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Judge, or hand over what this worker tried."""
         output = getattr(self._config, "workeroutput", None)
