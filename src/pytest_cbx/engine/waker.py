@@ -43,7 +43,7 @@ def stop(target: int, other: int, seconds: float) -> None:
     )
     assert waker.stdout is not None
     with waker.stdout:
-        waker.stdout.read()  # until it is on duty
+        on_duty = bool(waker.stdout.read())
     waker.returncode = 0  # whoever reaps this process's children reaps it
-    os.kill(waker.pid, 9)
-    os.kill(target, signal.SIGSTOP)
+    if on_duty:
+        os.kill(target, signal.SIGSTOP)
