@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from typing import Any, Unpack
 
 from pytest_cbx.chaos.ballast import Ballast
+from pytest_cbx.chaos.campaign import Result, campaign
 from pytest_cbx.chaos.faults import clock, disk, instance, memory, network, own
 from pytest_cbx.chaos.faults.catalogue import own_kinds
 from pytest_cbx.chaos.faults.kinds import Kind, Planned, When
 from pytest_cbx.chaos.leases import Leases, Planted
 from pytest_cbx.chaos.model import Evidence
 from pytest_cbx.chaos.points import Points, every_point
-from pytest_cbx.chaos.tree import Snapshot, assert_same, snapshot
+from pytest_cbx.chaos.tree import Snapshot, alike, assert_same, snapshot
 from pytest_cbx.client.api import Cbx
 from pytest_cbx.client.outcome import Outcome
 from pytest_cbx.errors import FaultUnsupported, UsageError
@@ -102,6 +103,41 @@ class Chaos:
         )  # fmt: skip
         self.record(Evidence(seed=self.seed, trials=points.trials(work=work)))
         return points
+
+    def campaign(
+        self,
+        commands: Sequence[str | tuple[str, str]],
+        faults: Sequence[str] = (),
+        trials: int = 100,
+        seed: int | None = None,
+        *,
+        seconds: float = 600.0,
+        together: int = 2,
+        check: Callable[[], str] | None = None,
+    ) -> Result:
+        """Many trials of these commands under faults drawn from a seed: `found = chaos.campaign([...]); assert found.ok, found`.
+
+        Each trial runs up to `together` of the commands at once under one or two faults; then all faults heal, and everything has to come
+        right. A command may be given with the sort of work that it is: `("./save x", "save")`. `faults`: names of kinds or of classes, by
+        default all that this machine has. `check`: says what is wrong with the tree where a command passed that does not do the same each
+        time. Trials that did not fit into `seconds` make the run invalid.
+
+        Raises:
+            UsageError: a command fails by itself, or there is no such fault.
+        """
+        if self._cbx is None:
+            raise UsageError("chaos.campaign needs the cbx fixture")
+        found = campaign(
+            self._cbx, self._leases, self.kinds, commands, faults=faults, trials=trials,
+            seed=self.seed if seed is None else seed, seconds=seconds, together=together, check=check, renew=self._renew,
+        )  # fmt: skip
+        self.record(found.evidence)
+        return found
+
+    @staticmethod
+    def alike(one: Snapshot, other: Snapshot) -> bool:
+        """Whether two pictures are the same but for times."""
+        return alike(one, other)
 
     @staticmethod
     def assert_rolled_back(outcome: Outcome) -> None:

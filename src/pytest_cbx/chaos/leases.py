@@ -6,8 +6,6 @@ import contextlib
 import itertools
 import os
 import shutil
-import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +13,8 @@ from types import TracebackType
 import msgspec
 
 from pytest_cbx.chaos.faults.kinds import Planned
-from pytest_cbx.client.output import cache_directory, cache_home
+from pytest_cbx.chaos.places import make_folder, sweep
+from pytest_cbx.client.output import cache_home
 from pytest_cbx.client.runner import Runner
 from pytest_cbx.errors import EngineLost
 from pytest_cbx.faults.model import Fault, Hit
@@ -109,10 +108,7 @@ class Leases:
 
     def _records(self) -> Path:
         if self._folder is None:
-            home = cache_directory() / "chaos"
-            home.mkdir(mode=0o700, exist_ok=True)
-            sweep(home)
-            self._folder = Path(tempfile.mkdtemp(prefix=f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}-", dir=home))
+            self._folder = make_folder()
         return self._folder
 
 
@@ -121,11 +117,3 @@ def sweep_records() -> None:
     home = Path(cache_home()) / "pytest-cbx" / "chaos"
     if home.is_dir():
         sweep(home)
-
-
-def sweep(home: Path) -> None:
-    """Remove the records of processes that are gone."""
-    for folder in home.iterdir():
-        parts = folder.name.split("-")
-        if len(parts) < 3 or not parts[2].isdecimal() or not os.path.exists(f"/proc/{parts[2]}"):
-            shutil.rmtree(folder, ignore_errors=True)

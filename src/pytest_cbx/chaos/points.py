@@ -5,17 +5,14 @@ As SQLite tests itself: n = 1, 2, 3 … until the command ends untouched.
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from pytest_cbx.chaos.leases import Planted
 from pytest_cbx.chaos.model import Operation, OperationClass, Phase, TreeState, Trial
+from pytest_cbx.chaos.origin import Origin
 from pytest_cbx.chaos.tree import Snapshot, alike, describe, snapshot
 from pytest_cbx.client.api import Cbx
 from pytest_cbx.client.outcome import Outcome
@@ -130,7 +127,7 @@ def every_point(
     missing, since it can do without; returns what is wrong with the tree, by the tool's own check. `step`: every so many points only.
     `renew`: leaves the engine, so that the next command starts another one, which finishes what was undone in part.
     """
-    with _Origin(cbx.path) as origin:
+    with Origin(cbx.path) as origin:
         passed: list[tuple[Point, Snapshot]] = []
         found: list[Point] = []
         post: Snapshot | None = None
@@ -206,34 +203,3 @@ def _compared(point: Point, now: Snapshot, post: Snapshot | None, *, accepted: b
     if accepted:
         return replace(point, state=TreeState.POST)
     return replace(point, wrong="it passed, and the tree is not as it makes it unstruck")
-
-
-class _Origin:
-    """A copy of a tree to come back to."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._folder = Path(tempfile.mkdtemp(prefix="pytest-cbx-origin-"))
-        self.before: Snapshot = snapshot(root)
-
-    def __enter__(self) -> _Origin:
-        _copy(self._root, self._folder / "tree")
-        return self
-
-    def restore(self) -> None:
-        """Make the tree as it was, all metadata included."""
-        for entry in self._root.iterdir():
-            if entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry)
-            else:
-                entry.unlink()
-        _copy(self._folder / "tree", self._root)
-        self.before = snapshot(self._root)
-
-    def __exit__(self, *_: object) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def _copy(source: Path, target: Path) -> None:
-    target.mkdir(exist_ok=True)
-    subprocess.run(["cp", "-a", "--reflink=auto", f"{source}/.", str(target)], check=True, stdin=subprocess.DEVNULL)
