@@ -8,6 +8,7 @@ import pytest
 
 from pytest_cbx.chaos.api import Chaos
 from pytest_cbx.chaos.points import Points
+from pytest_cbx.client.api import Cbx
 
 COMMANDS = {
     "create": "mkdir d; echo x > d/x; ln -s x d/y; touch z; false",
@@ -59,3 +60,11 @@ def test_it_is_reported_and_the_journal_stays_until_it_can_be_undone(chaos: Chao
         assert point.healed_late, points
         assert point.incomplete, "it is said what could not be undone"
     assert not points.wrong, points
+
+
+def test_calls_of_the_command_itself_do_not_count(cbx: Cbx, chaos: Chaos, tree: Path) -> None:
+    with chaos.journal_error(calls=("symlink", "mkdir"), phase="end", lasting=True) as fault:
+        done = cbx.run("mkdir d; ln -s a b2; false", rollback="on-failure")
+    assert not fault.fired, "to undo these, nothing is made"
+    assert done.rolled_back
+    assert not done.faults

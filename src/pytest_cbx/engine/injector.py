@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import random
 import signal
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -110,6 +112,9 @@ class Injector:
         self._later: list[_Later] = []
         self._healed: set[str] = set()
         self._bounds = MemoryBounds()
+        self._own = threading.Lock()
+        self._untold: deque[tuple[Armed, Command, Moment]] = deque()
+        """Strikes at our own disk that no event has told yet: they happen in any thread."""
 
     # --- coming and going ----------------------------------------------------------------------------------
 
@@ -137,9 +142,11 @@ class Injector:
                 if armed.fault.id not in self._armed or action.phase not in ("any", carrier.phase):
                     continue
                 moment = self._own_moment(carrier, operation, path)
-                if armed.aim.meets(moment):
-                    self._tell(armed, carrier.command, moment, os.getpid())
-                    return HALF if action.short else action.error
+                with self._own:  # copies and removals have threads of their own
+                    if armed.aim.meets(moment):
+                        self._record(armed, carrier.command, moment, os.getpid())
+                        self._untold.append((armed, carrier.command, moment))
+                        return HALF if action.short else action.error
             return 0
 
         return FaultyDisk(judge)
@@ -248,6 +255,8 @@ class Injector:
 
     def attend(self) -> None:
         """Do what is due."""
+        while self._untold:
+            self._announce(*self._untold.popleft(), os.getpid())
         now = time.monotonic()
         while self._later and self._later[0].at <= now:
             self._later.pop(0).act()
@@ -265,7 +274,13 @@ class Injector:
         name = table().names.get(notification.number, "")
         if carrier is None or carrier.observer is None or not name:
             return False
-        faults = [armed for armed in carrier.faults if not armed.aim.spent and armed.fault.id in self._armed]
+        faults = [
+            armed
+            for armed in carrier.faults
+            if not armed.aim.spent
+            and armed.fault.id in self._armed
+            and not isinstance(armed.fault.action, model.OwnDisk)  # that counts our calls, not the command's
+        ]
         if not faults:
             return False
         if carrier.clocks is not None and name in STARTING:
@@ -440,9 +455,12 @@ class Injector:
     # --- telling -------------------------------------------------------------------------------------------
 
     def _tell(self, armed: Armed, command: Command, moment: Moment, pid: int) -> None:
+        if armed.aim.struck <= _TOLD_MAX:
+            self._record(armed, command, moment, pid)
+            self._announce(armed, command, moment, pid)
+
+    def _record(self, armed: Armed, command: Command, moment: Moment, pid: int) -> None:
         fault = armed.fault
-        if armed.aim.struck > _TOLD_MAX:
-            return
         command.hits.append(fault.id)
         hit = Hit(
             fault=fault.id, kind=fault.kind, at=time.time(), command=command.spec.name, task=command.id,
@@ -454,6 +472,9 @@ class Injector:
                 os.write(descriptor, _ENCODER.encode(hit) + b"\n")
             finally:
                 os.close(descriptor)
+
+    def _announce(self, armed: Armed, command: Command, moment: Moment, pid: int) -> None:
+        fault = armed.fault
         self._herald.tell(
             events.FaultStruck, fault=fault.id, kind=fault.kind, command=command.id, attempt=command.attempts,
             call=moment.call, path=moment.path, pid=pid, nth=armed.aim.counted,
@@ -463,7 +484,7 @@ class Injector:
 def extra_calls(faults: Sequence[Fault]) -> frozenset[str]:
     """The system calls that have to be trapped for these faults, whatever else is."""
     known = table().numbers
-    wanted = {name for fault in faults for name in fault.trigger.calls}
+    wanted = {name for fault in faults if not isinstance(fault.action, model.OwnDisk) for name in fault.trigger.calls}
     if any(isinstance(fault.action, model.Memory) for fault in faults):
         wanted |= {"brk", "mmap"}  # so that it waits at its first request, until it is bounded
     if any(isinstance(fault.action, model.Clock) for fault in faults):

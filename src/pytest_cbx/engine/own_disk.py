@@ -14,11 +14,13 @@ CHANGING = (
 )  # fmt: skip
 """Operations that fail when something is wrong with a disk: of `open`, those that make or write."""
 BY_DESCRIPTOR = frozenset({"write", "fsync", "ftruncate", "copy_file_range"})
+_TARGET = {"copy_file_range": 1}
+"""Which argument is the descriptor that is written, where it is not the first."""
 HALF = -1
 """The verdict on a `write` that is to write one half."""
 
 Judge = Callable[[str, bytes], int]
-"""Operation and path (empty for a descriptor) → the error that it fails with, 0 for none, or `HALF`."""
+"""Operation and path → the error that it fails with, 0 for none, or `HALF`."""
 
 
 class FaultyDisk(Disk):
@@ -37,7 +39,9 @@ class FaultyDisk(Disk):
         def call(*arguments: Any, **keywords: Any) -> Any:
             if name == "open" and not (arguments[1] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)):
                 return real(*arguments, **keywords)
-            path = b"" if name in BY_DESCRIPTOR else os.fsencode(arguments[0])
+            path = (
+                _of_descriptor(arguments[_TARGET.get(name, 0)]) if name in BY_DESCRIPTOR else os.fsencode(arguments[0])
+            )
             verdict = judge(name, path)
             if verdict == HALF and name == "write":
                 return real(arguments[0], arguments[1][: max(1, len(arguments[1]) // 2)])  # no write writes nothing
@@ -46,6 +50,13 @@ class FaultyDisk(Disk):
             return real(*arguments, **keywords)
 
         return call
+
+
+def _of_descriptor(number: int) -> bytes:
+    try:
+        return os.readlink(b"/proc/self/fd/%d" % number)
+    except OSError:
+        return b""
 
 
 def unknown(operations: tuple[str, ...]) -> tuple[str, ...]:
