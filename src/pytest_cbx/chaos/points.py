@@ -5,6 +5,7 @@ As SQLite tests itself: n = 1, 2, 3 … until the command ends untouched.
 
 from __future__ import annotations
 
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from pytest_cbx.chaos.tree import Snapshot, alike, describe, snapshot
 from pytest_cbx.client.api import Cbx
 from pytest_cbx.client.outcome import Outcome
 from pytest_cbx.errors import EngineLost
-from pytest_cbx.faults.model import Fault, Hit, OwnDisk
+from pytest_cbx.faults.model import Fault, Hit, OwnDisk, Signal
 
 _SHOWN = 10
 _LIMIT = 100_000
@@ -42,6 +43,8 @@ class Point:
     fault: Fault
     hits: tuple[Hit, ...]
     seconds: float = 0.0
+    recovery_s: float | None = None
+    """Seconds from a kill until the next command had passed."""
     healed_late: bool = False
     """What was undone in part at first was undone completely once the fault had healed and another engine had started."""
     wrong: str = ""
@@ -96,6 +99,7 @@ class Points:
             phase=Phase.ROLLBACK if isinstance(action, OwnDisk) and action.phase == "end" else Phase.COMMAND,
             persistent=point.lasting,
             point=point.number,
+            recovery_s=point.recovery_s,
         )
 
     def __str__(self) -> str:
@@ -138,6 +142,7 @@ def every_point(
                     outcome = _run(cbx, command, timeout)
                     took = time.monotonic() - began
                     hits = fault.hits
+                    recovered = _recovered(cbx, fault.fault, hits)
                 late = outcome is not None and bool(outcome.rollback_incomplete)
                 if late:
                     renew()
@@ -147,7 +152,7 @@ def every_point(
                     post = now
                     break
                 point = _judged(number, again, fault.fault, hits, outcome, describe(origin.before, now))
-                point = replace(point, healed_late=late, seconds=took)
+                point = replace(point, healed_late=late, seconds=took, recovery_s=recovered)
                 if point.state is TreeState.PRE:
                     found.append(point)
                 else:
@@ -167,6 +172,13 @@ def _run(cbx: Cbx, command: str, timeout: float) -> Outcome | None:
     except EngineLost:
         cbx.run("true")
         return None
+
+
+def _recovered(cbx: Cbx, fault: Fault, hits: tuple[Hit, ...]) -> float | None:
+    """Seconds from a kill to the success of the next command; None: nobody was killed."""
+    if not hits or not isinstance(fault.action, Signal) or fault.action.number != signal.SIGKILL:
+        return None
+    return time.time() - hits[0].at if cbx.run("true").ok else float("inf")
 
 
 def _judged(  # noqa: PLR0917 - what there is to judge by

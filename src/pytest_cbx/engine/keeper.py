@@ -367,7 +367,7 @@ class Keeper:
             if left and self._folder is not None and self._folder.spend_reserve():
                 # The journal says how far it is, which takes room, too.
                 left = transaction.roll_back(ours, self._broom.later).incomplete
-        except JournalDamaged as error:
+        except (JournalDamaged, JournalError, OSError) as error:
             return (str(error),)
         return left
 

@@ -82,7 +82,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Of what a call is to write, only a part is written."""
 
     share: float = 0.5
-    """0 … 1; rounded down, to at least one byte where there are two."""
+    """0 … 1; rounded down, but at least one byte: no write writes nothing."""
     kill: bool = False
     """The caller is killed then: the write is torn."""
 

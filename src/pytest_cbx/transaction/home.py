@@ -177,7 +177,10 @@ class EngineFolder:
         """Make room on a full disk for the end of a transaction; it is taken again before the next one. Returns whether there was any."""
         spent, self._reserved = self._reserved, False
         if spent:
-            os.truncate(self._lock_path, 0)
+            try:
+                os.truncate(self._lock_path, 0)
+            except OSError:  # it is not for want of room that things fail, then
+                return False
         return spent
 
     @property
@@ -201,8 +204,7 @@ class EngineFolder:
         """Let go of the lock, and remove what is empty. Transactions that are not ended are left to recovery. Idempotent."""
         if not self._lock.is_locked:
             return
-        with contextlib.suppress(OSError):  # somebody removed it
-            self.spend_reserve()
+        self.spend_reserve()
         try:
             if os.listdir(self.path) in ([OWNER_LOCK], []):
                 with contextlib.suppress(FileNotFoundError):

@@ -45,10 +45,15 @@ class Journal:
         except OSError as error:
             raise JournalError(folder, error) from error
         journal = cls(folder, header, disk, descriptor, 0)
-        journal.append(records.header(header))
-        if journal.power:
-            journal.flush_folder()
-            disk.flush(os.path.dirname(folder))
+        try:
+            journal.append(records.header(header))
+            if journal.power:
+                journal.flush_folder()
+                disk.flush(os.path.dirname(folder))
+        except (JournalError, OSError) as error:
+            with contextlib.suppress(OSError):  # nothing was changed under it; what stays is removed by recovery
+                journal.remove()
+            raise error if isinstance(error, JournalError) else JournalError(folder, error) from error
         return journal
 
     @classmethod

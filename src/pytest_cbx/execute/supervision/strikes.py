@@ -77,7 +77,7 @@ def write_part(notification: Notification, share: float) -> int | None:
     try:
         pieces = _vectors(notification.pid, address, size) if name.endswith("v") else [(address, size)]
         total = sum(length for _, length in pieces)
-        data = _gather(notification.pid, pieces, min(_PART_MAX, max(1, int(total * share)) if total > 1 else 0))
+        data = _gather(notification.pid, pieces, min(_PART_MAX, max(1, int(total * share))))
         mine = copy_of_descriptor(notification.pid, descriptor)
     except OSError:
         return None
