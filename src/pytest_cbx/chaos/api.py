@@ -77,6 +77,7 @@ class Chaos:
         lasting: tuple[bool, ...] = (False,),
         accept: Callable[[], str] | None = None,
         step: int = 1,
+        most: int = 0,
         timeout: float = 60.0,
         work: str = "",
         **keywords: Any,
@@ -84,7 +85,8 @@ class Chaos:
         """Strike a command with a fault at its first call, its second … until it ends untouched: `assert not points.wrong, points`.
 
         The tree is put back between the points. `lasting=(False, True)`: each point once, and from it on. See `points.every_point`.
-        `work`: what sort of operation it is, for the criteria; by default the command's first word.
+        `most`: no more points than that, evenly spread. `work`: what sort of operation it is, for the criteria; by default the command's
+        first word.
 
         Raises:
             UsageError: this object runs no commands, or the fault would strike the client itself.
@@ -98,7 +100,7 @@ class Chaos:
             return self.inject(kind, at=number, lasting=again, **keywords)
 
         points = every_point(
-            self._cbx, plant, command, kind=kind, lasting=lasting, accept=accept, step=step, timeout=timeout,
+            self._cbx, plant, command, kind=kind, lasting=lasting, accept=accept, step=step, most=most, timeout=timeout,
             renew=self._renew,
         )  # fmt: skip
         self.record(Evidence(seed=self.seed, trials=points.trials(work=work)))

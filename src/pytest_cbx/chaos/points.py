@@ -8,7 +8,7 @@ from __future__ import annotations
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from pytest_cbx.chaos.leases import Planted
@@ -121,6 +121,7 @@ def every_point(
     lasting: tuple[bool, ...] = (False,),
     accept: Callable[[], str] | None = None,
     step: int = 1,
+    most: int = 0,
     timeout: float = 60.0,
     renew: Callable[[], None] = lambda: None,
 ) -> Points:
@@ -129,6 +130,7 @@ def every_point(
     After a strike the command has failed and the tree is exactly as before, or it has passed and the tree is as it makes it unstruck
     (times aside). `plant` puts the fault at the n-th call in force. `accept`: asked where a command passed although something is
     missing, since it can do without; returns what is wrong with the tree, by the tool's own check. `step`: every so many points only.
+    `most`: no more points than that, evenly spread.
     `renew`: leaves the engine, so that the next command starts another one, which finishes what was undone in part.
     """
     with Origin(cbx.path) as origin:
@@ -136,7 +138,7 @@ def every_point(
         found: list[Point] = []
         post: Snapshot | None = None
         for again in lasting:
-            for number in range(1, _LIMIT, step):
+            for number in _numbers(cbx, plant, command, step=step, most=most, timeout=timeout, origin=origin):
                 with plant(number, again) as fault:
                     began = time.monotonic()
                     outcome = _run(cbx, command, timeout)
@@ -163,6 +165,34 @@ def every_point(
     for point, then in passed:
         found.append(_compared(point, then, post, accepted=accept is not None))
     return Points(kind=kind, command=command, points=tuple(sorted(found, key=lambda one: (one.lasting, one.number))))
+
+
+def _numbers(
+    cbx: Cbx,
+    plant: Callable[[int, bool], Planted],
+    command: str,
+    *,
+    step: int,
+    most: int,
+    timeout: float,
+    origin: Origin,
+) -> Iterator[int]:
+    """Which calls are struck, until the caller has had enough."""
+    if not most:
+        yield from range(1, _LIMIT, step)
+        return
+    high = 1
+    while True:  # how many there are: double until the fault does not strike any more
+        with plant(high, False) as fault:
+            _run(cbx, command, timeout)
+            fired = fault.fired
+        origin.restore()
+        if not fired:
+            break
+        high *= 2
+    stride = max(step, -(-high // (2 * most)))
+    yield from range(1, high, stride)
+    yield high  # does not strike
 
 
 def _run(cbx: Cbx, command: str, timeout: float) -> Outcome | None:

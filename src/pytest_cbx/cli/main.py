@@ -26,6 +26,7 @@ _COMMANDS = {
     "plan": "the order in which the project's commands would run, and why; runs nothing",
     "run": "run one command beside the others of this work tree",
     "recover": "finish what a crash left: roll back or complete every journal without a living owner",
+    "chaos": "run the project's commands under faults, in a copy of the work tree, and judge by six criteria",
     "doctor": "what this machine offers, and which tools the project's commands miss",
 }
 """Sub-commands, each a module of this package with `add_arguments` and `main`, and what they do."""

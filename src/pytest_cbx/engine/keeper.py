@@ -20,6 +20,7 @@ from pytest_cbx.engine.guard import Guard
 from pytest_cbx.engine.ignored import Ignored
 from pytest_cbx.engine.injector import extra_calls
 from pytest_cbx.engine.ledger import Command
+from pytest_cbx.engine.own_disk import striking
 from pytest_cbx.engine.protocol import CHANGES_MAX, OBSERVATIONS_MAX, ChangeList, CommandSpec, Observation, Settle
 from pytest_cbx.engine.temporary import VARIABLES, TemporaryFolders
 from pytest_cbx.engine.watched import Meet, Watched
@@ -207,16 +208,18 @@ class Keeper:
         if above is not None:
             watched.transaction = (above.transaction or self.begin(above)).nested()
         else:
-            if self._folder is None:
-                self._folder = find_home(self._workspace, os.environb).open_engine(self._token)
-            watched.transaction = self._folder.begin(
-                label=watched.label,
-                roots=watched.roots,
-                durability=self._settle.durability.value,
-                budget=self._budget,
-                clone=clone,
-                disk=disk or DISK,
-            )
+            home = find_home(self._workspace, os.environb) if self._folder is None else self._folder.home
+            with striking(disk, home.path):
+                if self._folder is None:
+                    self._folder = home.open_engine(self._token)
+                watched.transaction = self._folder.begin(
+                    label=watched.label,
+                    roots=watched.roots,
+                    durability=self._settle.durability.value,
+                    budget=self._budget,
+                    clone=clone,
+                    disk=disk or DISK,
+                )
         return watched.transaction
 
     # --- while -------------------------------------------------------------------------------------------
@@ -343,7 +346,7 @@ class Keeper:
             try:
                 transaction.commit(self._broom.later)
             except JournalError:
-                if self._folder is None or not self._folder.spend_reserve():
+                if not self._make_room(transaction):
                     raise
                 transaction.commit(self._broom.later)
         except (JournalError, OSError) as error:
@@ -364,12 +367,18 @@ class Keeper:
     def _roll_back(self, transaction: Transaction, ours: Callable[[bytes], bool] | None) -> tuple[str, ...]:
         try:
             left = transaction.roll_back(ours, self._broom.later).incomplete
-            if left and self._folder is not None and self._folder.spend_reserve():
+            if left and self._make_room(transaction):
                 # The journal says how far it is, which takes room, too.
                 left = transaction.roll_back(ours, self._broom.later).incomplete
         except (JournalDamaged, JournalError, OSError) as error:
             return (str(error),)
         return left
+
+    def _make_room(self, transaction: Transaction) -> bool:
+        if self._folder is None:
+            return False
+        with striking(transaction.disk, self._folder.path):
+            return self._folder.spend_reserve()
 
     def _touched_by_others(self, attempt: _Attempt) -> frozenset[bytes]:
         """What other commands touched while this one ran. Only caches can be shared so, and are not ours to take back any more."""

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_cbx.engine.election import clear_away, elect
+from pytest_cbx.engine.own_disk import striking
 from pytest_cbx.engine.places import Rendezvous
 from pytest_cbx.engine.sweep import kill_of_dead_engines, left_by_dead_engines
 from pytest_cbx.engine.temporary import remove_tree, temporary_root
 from pytest_cbx.execute import cgroups, processes
 from pytest_cbx.execute.kernel import files
+from pytest_cbx.transaction.disk import DISK, Disk
 from pytest_cbx.transaction.home import possible_homes
 from pytest_cbx.transaction.recovery import Action, JournalResult, recover_home, waiting
 
@@ -34,7 +36,7 @@ class RecoverySummary:
     """Processes that dead engines had left running, for people."""
 
 
-def recover(workspace: Path) -> RecoverySummary:
+def recover(workspace: Path, disk: Disk = DISK) -> RecoverySummary:
     """Clear up in a work tree, unless an engine lives there: that one has done it already, and what it runs is not to be disturbed.
 
     Raises:
@@ -46,12 +48,12 @@ def recover(workspace: Path) -> RecoverySummary:
             return RecoverySummary(journals=_seen(workspace))
         place, lock = elected
         try:
-            return recover_locked(place, workspace, "")
+            return recover_locked(place, workspace, "", disk)
         finally:
             clear_away(place, lock)
 
 
-def recover_locked(place: Rendezvous, workspace: Path, living_token: str) -> RecoverySummary:
+def recover_locked(place: Rendezvous, workspace: Path, living_token: str, disk: Disk = DISK) -> RecoverySummary:
     """The same for who holds the work tree's lock. `living_token`: of its own engine, whose processes are spared."""
     living = living_token or f"{place.tree}-{os.getpid()}-none"
     orphans = {orphan.identity: processes.describe(orphan.pid) for orphan in left_by_dead_engines(place.tree, living)}
@@ -67,7 +69,8 @@ def recover_locked(place: Rendezvous, workspace: Path, living_token: str) -> Rec
     cgroups.sweep(lambda pid: os.path.exists(f"/proc/{pid}"))
     journals: list[JournalResult] = []
     for home in possible_homes(_real(workspace), os.environb):
-        journals += recover_home(home, clone=files.clone)
+        with striking(disk, home.path):
+            journals += recover_home(home, clone=files.clone, disk=disk)
     return RecoverySummary(journals=tuple(journals), killed=killed)
 
 

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from pytest_cbx.chaos.api import Chaos
     from pytest_cbx.chaos.leases import Leases
     from pytest_cbx.client.api import Cbx
-    from pytest_cbx.pytest_plugin.fixture import FixtureConnection
+    from pytest_cbx.client.connection import Connection
 
 
 @pytest.fixture
 def chaos(
-    request: pytest.FixtureRequest, _cbx_leases: Leases, _cbx_connection: FixtureConnection, cbx: Cbx
+    request: pytest.FixtureRequest, _cbx_leases: Leases, _cbx_connection: Connection, cbx: Cbx
 ) -> Iterator[Chaos]:
     """Faults for the commands of the `cbx` fixture: `with chaos.disk_full(at=3) as fault: cbx.run(...)`; `fault.fired` tells."""
     from pytest_cbx.chaos.api import Chaos  # noqa: PLC0415

@@ -28,7 +28,10 @@ class Journal:
         self._descriptor = descriptor
         self._kept = kept
         self._size = 0
+        self._torn = False
+        """There may be more in the file than was appended."""
         self._pool = -1
+        self._pool_torn = False
         self._pool_size = 0
         self._read: tuple[int, list[Record]] = (0, [])
 
@@ -41,7 +44,12 @@ class Journal:
         """
         try:
             disk.mkdir(folder, 0o700)
-            descriptor = disk.open(folder + b"/" + FILE, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                descriptor = disk.open(folder + b"/" + FILE, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    disk.rmdir(folder)
+                raise
         except OSError as error:
             raise JournalError(folder, error) from error
         journal = cls(folder, header, disk, descriptor, 0)
@@ -85,16 +93,25 @@ class Journal:
             JournalError: they cannot be written; none of them is in the journal then.
         """
         try:
+            self._cut()
+            self._torn = True
             written = self.disk.write(self._descriptor, data)
             if written != len(data):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             if self.power:
                 self.disk.fsync(self._descriptor)
+            self._torn = False
         except OSError as error:
             with contextlib.suppress(OSError):
-                self.disk.ftruncate(self._descriptor, self._size)
+                self._cut()
             raise JournalError(self.folder, error) from error
         self._size += written
+
+    def _cut(self) -> None:
+        """Take away what a failed `append` has left behind the last whole record; tried again until it can be done."""
+        if self._torn:
+            self.disk.ftruncate(self._descriptor, self._size)
+            self._torn = False
 
     def note(self, data: bytes) -> None:
         """Write one record without waiting for the disk, also with `power`."""
@@ -138,6 +155,9 @@ class Journal:
             self._pool = disk.open(self.pool_path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
             if self.power:
                 self.flush_folder()
+        if self._pool_torn:
+            disk.ftruncate(self._pool, start)
+        self._pool_torn = True
         try:
             if disk.write(self._pool, data) != len(data):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -145,7 +165,9 @@ class Journal:
                 disk.fsync(self._pool)
         except OSError:
             disk.ftruncate(self._pool, start)
+            self._pool_torn = False
             raise
+        self._pool_torn = False
         self._pool_size = start + len(data)
         return start
 
@@ -172,9 +194,10 @@ class Journal:
             return self._read[1]
         path = self.folder + b"/" + FILE
         try:
-            _, found, whole = records.read(read_file(self.disk, path), os.fsdecode(path))
+            data = read_file(self.disk, path)
         except OSError as error:
             raise JournalError(self.folder, error) from error
+        _, found, whole = records.read(data[: self._size] if self._torn else data, os.fsdecode(path))
         if whole != self._size:
             raise JournalDamaged(os.fsdecode(path), f"{self._size} bytes were written, {whole} can be read")
         self._read = (whole, found)
@@ -191,6 +214,8 @@ class Journal:
     def close(self) -> None:
         """Let go of the descriptor; idempotent."""
         if self._descriptor >= 0:
+            with contextlib.suppress(OSError):
+                self._cut()
             self.disk.close(self._descriptor)
             self._descriptor = -1
         if self._pool >= 0:

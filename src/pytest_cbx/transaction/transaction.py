@@ -6,6 +6,7 @@ Undoing goes newest first and judges by what is on the disk, so both are right.
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -138,6 +139,7 @@ class Transaction(Intents):
         """
         if self.state is not State.COMMITTED:
             self._require(State.RUNNING)
+            self._require_undone()
             if self._parent is not None:
                 self._hand_over(self._parent)
             else:
@@ -248,6 +250,12 @@ class Transaction(Intents):
             live.remove(other)
             other.state = self.state
             other._known.clear()
+
+    def _require_undone(self) -> None:
+        """What failed inside of it, and could not be undone, must not last with it."""
+        live = [one for one in self._shared.live if isinstance(one, Transaction)]
+        if any(one.state is State.INCOMPLETE and one._is_below(self) for one in live):
+            raise JournalError(self.folder, OSError(errno.EIO, "a part of it was to be undone, and could not be"))
 
     def _is_below(self, other: Transaction) -> bool:
         above = self._parent
