@@ -94,14 +94,13 @@ class Journal:
         """
         try:
             self._cut()
-            self._torn = True
             written = self.disk.write(self._descriptor, data)
             if written != len(data):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             if self.power:
                 self.disk.fsync(self._descriptor)
-            self._torn = False
         except OSError as error:
+            self._torn = True
             with contextlib.suppress(OSError):
                 self._cut()
             raise JournalError(self.folder, error) from error
@@ -157,17 +156,17 @@ class Journal:
                 self.flush_folder()
         if self._pool_torn:
             disk.ftruncate(self._pool, start)
-        self._pool_torn = True
+            self._pool_torn = False
         try:
             if disk.write(self._pool, data) != len(data):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             if self.power:
                 disk.fsync(self._pool)
         except OSError:
+            self._pool_torn = True
             disk.ftruncate(self._pool, start)
             self._pool_torn = False
             raise
-        self._pool_torn = False
         self._pool_size = start + len(data)
         return start
 
