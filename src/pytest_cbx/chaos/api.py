@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Unpack
 
 from pytest_cbx.chaos.ballast import Ballast
@@ -15,9 +16,11 @@ from pytest_cbx.chaos.faults.kinds import Kind, Planned, When
 from pytest_cbx.chaos.leases import Leases, Planted
 from pytest_cbx.chaos.model import Evidence
 from pytest_cbx.chaos.points import Points, every_point
+from pytest_cbx.chaos.recovering import recover_under
 from pytest_cbx.chaos.tree import Snapshot, alike, assert_same, snapshot
 from pytest_cbx.client.api import Cbx
 from pytest_cbx.client.outcome import Outcome
+from pytest_cbx.engine.recover import RecoverySummary
 from pytest_cbx.errors import FaultUnsupported, UsageError
 
 
@@ -140,6 +143,14 @@ class Chaos:
     def alike(one: Snapshot, other: Snapshot) -> bool:
         """Whether two pictures are the same but for times."""
         return alike(one, other)
+
+    def recover(self, root: str | os.PathLike[str]) -> RecoverySummary:
+        """`cbx recover` for a work tree, in this process, under the faults of the engine's own disk that are in force.
+
+        This object leaves its engine first; where another client keeps one alive, nothing is done, and the journals are told as busy.
+        """
+        self._renew()
+        return recover_under(Path(root), self._leases.planted())
 
     @staticmethod
     def assert_rolled_back(outcome: Outcome) -> None:

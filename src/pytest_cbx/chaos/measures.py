@@ -35,9 +35,9 @@ def measure(
     folder: Path,
     settings: Settings,
     *,
-    seconds: float = 0.5,
+    seconds: float = 1.0,
     rounds: int = ROUNDS,
-    long: float = 5.0,
+    long: float = 10.0,
     seed: int = 1,
 ) -> Evidence:
     """Pairs for the degradation, and the occupancy of the slots.
