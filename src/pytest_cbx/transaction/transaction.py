@@ -41,7 +41,7 @@ class Transaction(Intents):
     `Preparation.copy`. Made by `begin`, `load`, `nested`.
     """
 
-    __slots__ = ("_parent", "_touched")
+    __slots__ = ("_parent", "_touched", "_unflushed")
 
     def __init__(self, shared: Shared, scope: int, parent: Transaction | None) -> None:
         """For the class's own use."""
@@ -49,6 +49,7 @@ class Transaction(Intents):
         self._parent = parent
         self._touched: tuple[int, frozenset[bytes]] = (-1, frozenset())
         """As of this size of the journal."""
+        self._unflushed: OSError | None = None
 
     @classmethod
     def begin(
@@ -145,10 +146,7 @@ class Transaction(Intents):
             else:
                 journal = self._shared.journal
                 if journal.power:
-                    try:
-                        flush_changed(self._shared.disk, journal.records())
-                    except OSError as error:
-                        raise JournalError(journal.folder, error) from error
+                    self._flush_changed()
                 journal.state(Kind.COMMITTED)
             self.state = State.COMMITTED
             self._leave()
@@ -250,6 +248,17 @@ class Transaction(Intents):
             live.remove(other)
             other.state = self.state
             other._known.clear()
+
+    def _flush_changed(self) -> None:
+        """Once it has failed, it fails for ever: the kernel may have dropped what it could not write, and says so only once."""
+        journal = self._shared.journal
+        try:
+            if self._unflushed is not None:
+                raise self._unflushed
+            flush_changed(self._shared.disk, journal.records())
+        except OSError as error:
+            self._unflushed = error
+            raise JournalError(journal.folder, error) from error
 
     def _require_undone(self) -> None:
         """What failed inside of it, and could not be undone, must not last with it."""
