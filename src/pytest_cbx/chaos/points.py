@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pytest_cbx.chaos.leases import Planted
 from pytest_cbx.chaos.model import Operation, OperationClass, Phase, TreeState, Trial
 from pytest_cbx.chaos.origin import Origin
+from pytest_cbx.chaos.strays import strays
 from pytest_cbx.chaos.tree import Snapshot, alike, describe, snapshot
 from pytest_cbx.client.api import Cbx
 from pytest_cbx.client.outcome import Outcome
@@ -21,6 +22,8 @@ from pytest_cbx.errors import EngineLost
 from pytest_cbx.faults.model import Fault, Hit, OwnDisk, Signal
 
 _SHOWN = 10
+HANG_S = 5.0
+"""Seconds beyond its time-out that a command may take to be ended."""
 _LIMIT = 100_000
 """Points; a command that makes more calls is not for an exhaustive run."""
 
@@ -155,7 +158,8 @@ def every_point(
                     break
                 point = _judged(number, again, fault.fault, hits, outcome, describe(origin.before, now))
                 point = replace(point, healed_late=late, seconds=took, recovery_s=recovered)
-                if point.state is TreeState.PRE:
+                point = replace(point, wrong=point.wrong or _untrue(cbx, point, outcome, timeout))
+                if point.state is TreeState.PRE and not (outcome is not None and outcome.ok):
                     found.append(point)
                 else:
                     wrong = accept() if accept is not None and outcome is not None and outcome.ok else ""
@@ -234,6 +238,18 @@ def _judged(  # noqa: PLR0917 - what there is to judge by
     if differences and (outcome is None or not outcome.ok):
         return replace(point, wrong=f"it {point.status}, and the tree is not as before: {'; '.join(differences[:3])}")
     return point
+
+
+def _untrue(cbx: Cbx, point: Point, outcome: Outcome | None, timeout: float) -> str:
+    """What else must not be, whatever the tree looks like."""
+    left = strays(cbx.path)
+    if left:
+        return f"it {point.status}, and is still at work: {', '.join(left)}"
+    if outcome is not None and outcome.duration > timeout + HANG_S:
+        return f"it hung: {outcome.duration:.1f} s, where its time-out was {timeout:g} s"
+    if isinstance(point.fault.action, OwnDisk) and point.call == "fsync" and outcome is not None and outcome.ok:
+        return "it passed, though the disk did not confirm what was to be kept"
+    return ""
 
 
 def _compared(point: Point, now: Snapshot, post: Snapshot | None, *, accepted: bool) -> Point:

@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from pytest_cbx.chaos.leases import Planted
 from pytest_cbx.chaos.model import Operation, OperationClass, Phase, TreeState, Trial
 from pytest_cbx.chaos.origin import Origin
+from pytest_cbx.chaos.points import HANG_S
 from pytest_cbx.chaos.schedules import Schedule, Strike, name_of
+from pytest_cbx.chaos.strays import strays
 from pytest_cbx.chaos.tree import Entry, Snapshot, describe, snapshot
 from pytest_cbx.client.api import Cbx
 from pytest_cbx.client.outcome import Outcome
@@ -89,6 +91,7 @@ class Bench:
         late = self._settle(outcomes)
         if outcomes is None:
             self._cbx.run("true")  # the next engine puts the tree right when it starts
+        left = strays(self._cbx.path)
         operations, wrong = self._judge(schedule, outcomes, snapshot(self._cbx.path))
         converged, recovered_at = self._converge(schedule.commands, operations)
         kills = [hit.at for hit in hits if self._killed(planted, hit)]
@@ -99,7 +102,7 @@ class Bench:
             hits=hits,
             operations=operations,
             tree=TreeState.OTHER if wrong else self._state(operations),
-            converged=not converged,
+            converged=not converged and not left,
             rolled_back=not wrong,
             healed_late=late,
             recovery_s=recovered_at - max(kills) if kills else None,
@@ -140,7 +143,7 @@ class Bench:
         for place in schedule.commands:
             work = self._works[place]
             outcome = outcomes[place] if outcomes is not None else None
-            result, reason = _class_of(outcome, wrong)
+            result, reason = _class_of(outcome, wrong, self._timeout)
             found.append(
                 Operation(
                     name=name_of(place),
@@ -197,9 +200,11 @@ class Bench:
         return any(one.id == hit.fault and isinstance(one.fault.action, Signal) for one in planted)
 
 
-def _class_of(outcome: Outcome | None, wrong: str) -> tuple[OperationClass, str]:
+def _class_of(outcome: Outcome | None, wrong: str, timeout: float) -> tuple[OperationClass, str]:
     if wrong:
         return OperationClass.WRONG, wrong
+    if outcome is not None and outcome.duration > timeout + HANG_S:
+        return OperationClass.WRONG, f"it hung: {outcome.duration:.1f} s, where its time-out was {timeout:g} s"
     if outcome is None:
         return OperationClass.INJECTED, "its engine was killed"
     if outcome.ok:
