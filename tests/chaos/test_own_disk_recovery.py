@@ -211,6 +211,7 @@ def test_while_it_is_recovered(trees: Trees, name: str, committed: bool) -> None
         judge.on = False
         for result in results:
             told[result.action] += 1
+            assert result.action is not Action.BUSY, "nobody is at work"
             if result.action is Action.ROLLED_BACK:
                 assert portrait([trees.tree]) == before, (judge, "it was told that all is undone")
         if judge.struck and not trees.is_clean() and not results:

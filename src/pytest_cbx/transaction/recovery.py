@@ -74,8 +74,8 @@ def recover_home(home: Home, *, disk: Disk = DISK, clone: Clone = no_clone) -> t
         owned: list[_Owned] = []
         for folder in _engine_folders(home, results):
             taken = _take(folder)
-            if taken is None:
-                results += _busy(folder)
+            if not isinstance(taken, _Owned):
+                results += _not_taken(folder, taken)
                 continue
             stack.callback(taken.lock.release)
             owned.append(taken)
@@ -94,8 +94,8 @@ def recover_folder(
     if not _is_sound(folder, results):
         return tuple(results)
     taken = _take(folder)
-    if taken is None:
-        return tuple(_busy(folder))
+    if not isinstance(taken, _Owned):
+        return tuple(_not_taken(folder, taken))
     try:
         results += _finish_all(home, [taken], disk, clone)
         _remove_folder(folder)
@@ -133,26 +133,34 @@ def _is_sound(folder: bytes, results: list[JournalResult]) -> bool:
     return not reason
 
 
-def _take(folder: bytes) -> _Owned | None:
-    """The lock of an engine's folder; None: somebody holds it, or the folder has gone."""
+def _take(folder: bytes) -> _Owned | OSError | None:
+    """The lock of an engine's folder; None: somebody holds it, or the folder has gone; or why it cannot be had."""
     path = os.fsdecode(os.path.join(folder, OWNER_LOCK))
     lock = filelock.FileLock(path, mode=0o600, is_singleton=False)
     try:
         lock.acquire(timeout=0)
-    except (filelock.Timeout, OSError):
+    except (filelock.Timeout, FileNotFoundError):
         return None
+    except OSError as error:
+        return error
     # Not on a file that its last holder has removed: a second lock would not be refused then.
     second = filelock.FileLock(path, mode=0o600, is_singleton=False)
     try:
         second.acquire(timeout=0)
-    except (filelock.Timeout, OSError):
+    except (filelock.Timeout, FileNotFoundError):
         return _Owned(folder, lock)
+    except OSError as error:
+        lock.release()
+        return error
     second.release()
     lock.release()
     return None
 
 
-def _busy(folder: bytes) -> list[JournalResult]:
+def _not_taken(folder: bytes, error: OSError | None) -> list[JournalResult]:
+    if error is not None:
+        reason = f"{error}. Remove the cause, then run `cbx recover`"
+        return [_result(path, Action.INCOMPLETE, reason) for path in _transaction_folders(folder)]
     reason = "the process that it belongs to is at work, or another recovery is"
     return [_result(path, Action.BUSY, reason) for path in _transaction_folders(folder)]
 
