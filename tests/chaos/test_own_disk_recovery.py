@@ -261,3 +261,40 @@ def test_a_copy_that_failed_does_not_shift_the_next_one(trees: Trees) -> None:
     assert portrait([trees.tree]) == before
     engine.close()
     assert trees.is_clean()
+
+
+def test_a_decision_that_was_written_and_not_flushed_is_taken_back_as_soon_as_the_disk_works(trees: Trees) -> None:
+    before = trees.renew()
+    failing: set[str] = set()
+    engine = trees.home.open_engine(TOKEN)
+    disk = FaultyDisk(lambda name, path: errno.EIO if name in failing and path.endswith(b"/journal") else 0)
+    transaction = engine.begin(disk=disk, durability="power")
+    SCENES["edit"](Program(trees.tree, transaction, DISK))
+    failing |= {"fsync", "ftruncate"}
+    with pytest.raises(JournalError):
+        transaction.commit()
+    failing.clear()
+    assert not transaction.roll_back().incomplete
+    assert portrait([trees.tree]) == before
+    engine.close()
+    assert trees.is_clean()
+
+
+def test_or_when_the_engine_ends(trees: Trees) -> None:
+    before = trees.renew()
+    failing: set[str] = set()
+    engine = trees.home.open_engine(TOKEN)
+    disk = FaultyDisk(lambda name, path: errno.EIO if name in failing and path.endswith(b"/journal") else 0)
+    transaction = engine.begin(disk=disk, durability="power")
+    SCENES["edit"](Program(trees.tree, transaction, DISK))
+    failing |= {"fsync", "ftruncate"}
+    with pytest.raises(JournalError):
+        transaction.commit()
+    failing.add("write")
+    assert transaction.roll_back().incomplete
+    failing.clear()
+    transaction.close()
+    engine.close()
+    (result,) = recover_home(trees.home)
+    assert result.action is Action.ROLLED_BACK
+    assert portrait([trees.tree]) == before
