@@ -9,6 +9,7 @@ import pytest
 from pytest_cbx.chaos.api import Chaos
 from pytest_cbx.chaos.points import Points
 from pytest_cbx.client.api import Cbx
+from pytest_cbx.errors import UsageError
 
 COMMANDS = {
     "create": "mkdir d; echo x > d/x; ln -s x d/y; touch z; false",
@@ -68,3 +69,10 @@ def test_calls_of_the_command_itself_do_not_count(cbx: Cbx, chaos: Chaos, tree: 
     assert not fault.fired, "to undo these, nothing is made"
     assert done.rolled_back
     assert not done.faults
+
+
+def test_operations_and_phases_that_there_are_not(chaos: Chaos) -> None:
+    with pytest.raises(UsageError, match="no operation pwrite64; it has write"):
+        chaos.journal_full(calls=("write", "pwrite64"))
+    with pytest.raises(UsageError, match="no phase 'begin'; there are any, keep, end"):
+        chaos.journal_error(phase="begin")
