@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Unpack
+
+import pluggy
 
 from pytest_cbx.chaos.ballast import Ballast
 from pytest_cbx.chaos.campaign import Result, campaign
+from pytest_cbx.chaos.fake_disk import FakeDisk
 from pytest_cbx.chaos.faults import clock, disk, instance, memory, network, own
-from pytest_cbx.chaos.faults.catalogue import own_kinds
+from pytest_cbx.chaos.faults.catalogue import all_kinds
 from pytest_cbx.chaos.faults.kinds import Kind, Planned, When
 from pytest_cbx.chaos.leases import Leases, Planted
 from pytest_cbx.chaos.model import Evidence
 from pytest_cbx.chaos.points import Points, every_point
 from pytest_cbx.chaos.recovering import recover_under
+from pytest_cbx.chaos.schedules import Strike
 from pytest_cbx.chaos.tree import Snapshot, alike, assert_same, snapshot
 from pytest_cbx.client.api import Cbx
 from pytest_cbx.client.outcome import Outcome
@@ -35,11 +42,13 @@ class Chaos:
         renew: Callable[[], None] = lambda: None,
         record: Callable[[Evidence], None] = lambda evidence: None,
         seed: int = 1,
+        hooks: pluggy.PluginManager | None = None,
     ) -> None:
         """`cbx` runs the commands of `every_point` and of campaigns; `renew` leaves its engine, the next command starts another.
 
-        `record` takes the evidence for the criteria; `seed` is the run's.
+        `record` takes the evidence for the criteria; `seed` is the run's; `hooks` know further kinds of faults.
         """
+        self._hooks = hooks
         self.record = record
         self.seed = seed
         self._leases = leases
@@ -49,7 +58,7 @@ class Chaos:
     @property
     def kinds(self) -> dict[str, Kind]:
         """All kinds of faults by name."""
-        return dict(own_kinds())
+        return dict(all_kinds(self._hooks))
 
     def inject(self, kind: str, **keywords: Any) -> Planted:
         """A fault of a kind that is given by its name.
@@ -138,6 +147,22 @@ class Chaos:
         )  # fmt: skip
         self.record(found.evidence)
         return found
+
+    @contextmanager
+    def apply(self, strikes: Iterable[Strike]) -> Iterator[list[Planted]]:
+        """Put all faults of a schedule in force: one of `chaos.strategies`, or of a campaign."""
+        with ExitStack() as stack:
+            yield [stack.enter_context(self.inject(strike.kind, **strike.given)) for strike in strikes]
+
+    @property
+    def strategies(self) -> ModuleType:
+        """Hypothesis strategies for schedules: `@given(strategies.schedules())`. Needs Hypothesis."""
+        return import_module("pytest_cbx.chaos.strategies")
+
+    @staticmethod
+    def fake_disk(size: int | str = "1MB") -> FakeDisk:
+        """A disk in memory for Python code of this process, with a size and faults of its own. See `fake_disk.FakeDisk`."""
+        return FakeDisk(size)
 
     @staticmethod
     def alike(one: Snapshot, other: Snapshot) -> bool:

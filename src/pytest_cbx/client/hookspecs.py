@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
@@ -26,6 +26,10 @@ class CbxSpecs:
     @hookspec
     def pytest_cbx_effects(self, command: CommandConfig) -> Iterable[Effect]:  # type: ignore[empty-body]
         """Add effects to those that the text of a command tells."""
+
+    @hookspec
+    def pytest_cbx_fault(self) -> Iterable[Any]:  # type: ignore[empty-body]
+        """Add kinds of faults: values of `pytest_cbx.chaos.faults.kinds.Kind`. `chaos.inject("name", ...)` and campaigns know them then."""
 
     @hookspec
     def pytest_cbx_event(self, event: AnyEvent) -> None:

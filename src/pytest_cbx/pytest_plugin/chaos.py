@@ -24,5 +24,12 @@ def chaos(
     from pytest_cbx.chaos.api import Chaos  # noqa: PLC0415
 
     collector = request.config.stash[COLLECTOR]
-    yield Chaos(_cbx_leases, cbx, renew=_cbx_connection.close, record=collector.record, seed=collector.seed)
+    yield Chaos(
+        _cbx_leases,
+        cbx,
+        renew=_cbx_connection.close,
+        record=collector.record,
+        seed=collector.seed,
+        hooks=request.config.pluginmanager,
+    )
     _cbx_leases.heal()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_cbx.client.hookspecs import CbxSpecs
-from pytest_cbx.pytest_plugin import gate, options
+from pytest_cbx.pytest_plugin import chaos_mark, gate, options
 from pytest_cbx.pytest_plugin.chaos import chaos
 from pytest_cbx.pytest_plugin.fixture import _cbx_connection, _cbx_leases, cbx
 from pytest_cbx.pytest_plugin.keys import OPTIONS
@@ -30,6 +30,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the settings, declare the marks, take up the commands."""
     config.addinivalue_line("markers", f"{MARKER}: a command of the project's cbx configuration")
     chosen = options.read_options(config)
+    config.addinivalue_line("markers", chaos_mark.LINE)
+    config.pluginmanager.register(chaos_mark, "cbx-chaos-mark")
     config.stash[OPTIONS] = chosen
     gate.take_up(config, chosen)
     if _has_commands(config):
