@@ -122,7 +122,9 @@ class FakeDisk:
             try:
                 return real(*arguments, **keywords)
             finally:
-                return call
+                self._inside = False
+
+        return call
 
     def _meet(self, path: str) -> None:
         self._changes += 1
