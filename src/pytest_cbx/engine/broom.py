@@ -7,6 +7,10 @@ import queue
 import threading
 from collections.abc import Callable
 
+from pytest_cbx.engine.own_disk import FaultyDisk
+from pytest_cbx.transaction.disk import Disk
+from pytest_cbx.transaction.transaction import Later
+
 
 class Broom:
     """Calls what it is given, one after the other. What fails is left to recovery, which finds it at the next start."""
@@ -22,6 +26,10 @@ class Broom:
             self._thread.start()
         self._todo.put(work)
 
+    def of(self, disk: Disk) -> Later:
+        """`later`; on a disk with faults at once, so that whoever asks whether one has struck is told the truth."""
+        return _at_once if isinstance(disk, FaultyDisk) else self.later
+
     def close(self) -> None:
         """Wait until everything is done."""
         if self._thread is not None:
@@ -33,3 +41,8 @@ class Broom:
         while (work := self._todo.get()) is not None:
             with contextlib.suppress(OSError):
                 work()
+
+
+def _at_once(work: Callable[[], None]) -> None:
+    with contextlib.suppress(OSError):
+        work()

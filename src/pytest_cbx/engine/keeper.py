@@ -344,11 +344,11 @@ class Keeper:
         """Returns why that is not possible; empty when it is done."""
         try:
             try:
-                transaction.commit(self._broom.later)
+                transaction.commit(self._broom.of(transaction.disk))
             except JournalError:
                 if not self._make_room(transaction):
                     raise
-                transaction.commit(self._broom.later)
+                transaction.commit(self._broom.of(transaction.disk))
         except (JournalError, OSError) as error:
             return f"its changes could not be made to last: {error}"
         return ""
@@ -366,10 +366,10 @@ class Keeper:
 
     def _roll_back(self, transaction: Transaction, ours: Callable[[bytes], bool] | None) -> tuple[str, ...]:
         try:
-            left = transaction.roll_back(ours, self._broom.later).incomplete
+            left = transaction.roll_back(ours, self._broom.of(transaction.disk)).incomplete
             if left and self._make_room(transaction):
                 # The journal says how far it is, which takes room, too.
-                left = transaction.roll_back(ours, self._broom.later).incomplete
+                left = transaction.roll_back(ours, self._broom.of(transaction.disk)).incomplete
         except (JournalDamaged, JournalError, OSError) as error:
             return (str(error),)
         return left
