@@ -53,7 +53,7 @@ def test_a_right_program_survives_each_point_and_a_naive_one_does_not() -> None:
         for at in range(1, points + 1):
             with FakeDisk() as disk:
                 save(disk.root / "a", "old")
-                fault = disk.crash(at=disk.changes + at)
+                fault = disk.crash(at=at)
                 try:
                     program(disk.root / "a", "new")
                 except Crashed:

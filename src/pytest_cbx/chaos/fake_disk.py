@@ -75,7 +75,7 @@ class FakeDisk:
         return self._changes
 
     def fail(self, error: int = errno.EIO, *, at: int = 1, path: str = "**", lasting: bool = False) -> Planned:
-        """Let the n-th change fail (of paths below `root` that fit the glob); with `lasting` every one from it on."""
+        """Let the n-th change from now on fail (of paths below `root` that fit the glob); with `lasting` every one from it on."""
         planned = Planned(Aim(Trigger(calls=(CHANGING,), path=path, at=at, lasting=lasting)), error)
         self._faults.append(planned)
         return planned
