@@ -11,7 +11,7 @@ def test_everything_at_random(chaos: Chaos, project: Path, commands: list[tuple[
     assert project.is_dir()
     found = chaos.campaign(commands, trials=trials, seconds=1500)
     print(found)
-    assert found.ok, found
+    assert found.ok, str(found)
 
 
 def test_the_same_seed_gives_the_same_schedule_and_the_same_verdict(

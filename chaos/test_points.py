@@ -31,7 +31,7 @@ def test_at_each_point(chaos: Chaos, project: Path, commands: list[tuple[str, st
         for kind, keywords in kinds.items():
             points = chaos.every_point(kind, text, work=name, lasting=lasting, **keywords)
             print(points)
-            assert not points.wrong, points
+            assert not points.wrong, str(points)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -40,7 +40,7 @@ def test_a_killed_engine(chaos: Chaos, project: Path, commands: list[tuple[str, 
     text = next(text for text, work in commands if work == name)
     for _ in range(2):
         points = chaos.every_point("kill", text, work=name, whom="engine")
-        assert not points.wrong, points
+        assert not points.wrong, str(points)
 
 
 @pytest.mark.parametrize(
@@ -59,4 +59,4 @@ def test_what_a_command_survives_or_not(chaos: Chaos, project: Path, kind: str, 
     points = chaos.every_point(kind, "python3 -S -I save.py", work="save", **keywords)  # type: ignore[arg-type]
     print(points)
     assert points.count
-    assert not points.wrong, points
+    assert not points.wrong, str(points)

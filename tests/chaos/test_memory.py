@@ -83,7 +83,7 @@ def test_no_memory_at_each_of_the_first_requests(chaos: Chaos, tmp_path: Path) -
     (tmp_path / "work.py").write_text("open('made', 'w').write('x' * 10)\n")
     points = chaos.every_point("no_memory", "python3 -S -I work.py", step=5)
     assert points.count >= 5
-    assert not points.wrong, points
+    assert not points.wrong, str(points)
     assert {point.call for point in points.points} >= {"mmap"}
 
 

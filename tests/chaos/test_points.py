@@ -27,14 +27,14 @@ def test_it_is_as_before_or_as_after_at_every_point(chaos: Chaos, tree: Path, ki
     points = chaos.every_point(kind, command, lasting=(False, True))
     print(points)
     assert points.count >= 8
-    assert not points.wrong, points
+    assert not points.wrong, str(points)
     chaos.assert_whole(before, tree)
 
 
 def test_an_engine_that_is_killed_at_every_point(chaos: Chaos, tree: Path) -> None:
     points = chaos.every_point("kill", WORK, whom="engine")
     assert points.count >= 7
-    assert not points.wrong, points
+    assert not points.wrong, str(points)
 
 
 def test_a_program_that_swallows_errors_is_found_out(chaos: Chaos, tree: Path) -> None:

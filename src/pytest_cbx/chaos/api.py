@@ -94,7 +94,7 @@ class Chaos:
         work: str = "",
         **keywords: Any,
     ) -> Points:
-        """Strike a command with a fault at its first call, its second … until it ends untouched: `assert not points.wrong, points`.
+        """Strike a command with a fault at its first call, its second … until it ends untouched: `assert not points.wrong, str(points)`.
 
         The tree is put back between the points. `lasting=(False, True)`: each point once, and from it on. See `points.every_point`.
         `most`: no more points than that, evenly spread. `work`: what sort of operation it is, for the criteria; by default the command's
@@ -129,7 +129,7 @@ class Chaos:
         together: int = 2,
         check: Callable[[], str] | None = None,
     ) -> Result:
-        """Many trials of these commands under faults drawn from a seed: `found = chaos.campaign([...]); assert found.ok, found`.
+        """Many trials of these commands under faults drawn from a seed: `found = chaos.campaign([...]); assert found.ok, str(found)`.
 
         Each trial runs up to `together` of the commands at once under one or two faults; then all faults heal, and everything has to come
         right. A command may be given with the sort of work that it is: `("./save x", "save")`. `faults`: names of kinds or of classes, by

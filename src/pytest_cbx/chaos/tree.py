@@ -126,8 +126,13 @@ def describe(before: Snapshot, after: Snapshot) -> list[str]:
             lines.append(f"{path!r} is gone: {old}")
         elif old != new:
             names = [name for name in Entry.__slots__ if getattr(old, name) != getattr(new, name)]
-            lines += [f"{path!r}: {name} {getattr(old, name)!r} became {getattr(new, name)!r}" for name in names]
+            lines += [f"{path!r}: {name} {_short(old, name)} became {_short(new, name)}" for name in names]
     return lines
+
+
+def _short(entry: Entry, name: str) -> str:
+    value = getattr(entry, name)
+    return f"{value[:12]}…" if name == "content" and stat.S_ISREG(entry.mode) else repr(value)
 
 
 def assert_same(before: Snapshot, after: Snapshot) -> None:

@@ -51,6 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--only", metavar="NAMES", default="", help="commands, with commas between them (default: all that pass)"
     )
+    parser.add_argument(
+        "--quick", action="store_true", help="measure neither degradation nor utilisation (a minute less)"
+    )
     parser.add_argument("--report", metavar="DIR", help="write criteria.json there")
 
 
@@ -93,6 +96,7 @@ def _assess(
             trials=arguments.trials,
             seed=arguments.seed,
             seconds=arguments.seconds,
+            quick=arguments.quick,
             say=lambda text: print(text, flush=True),
         )
     finally:
