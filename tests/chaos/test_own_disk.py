@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from pytest_cbx.chaos.api import Chaos
 from pytest_cbx.chaos.points import Points
 from pytest_cbx.client.api import Cbx
 from pytest_cbx.errors import UsageError
+from tests.chaos.bench import Bench
 
 COMMANDS = {
     "create": "mkdir d; echo x > d/x; ln -s x d/y; touch z; false",
@@ -21,12 +23,29 @@ COMMANDS = {
 
 
 @pytest.fixture
-def tree(tmp_path: Path) -> Path:
+def bench(project: Path) -> Iterator[Bench]:
+    made = Bench(project)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def chaos(bench: Bench) -> Chaos:
+    return bench.chaos
+
+
+@pytest.fixture
+def cbx(bench: Bench) -> Cbx:
+    return bench.cbx
+
+
+@pytest.fixture
+def tree(bench: Bench) -> Path:
     for name in ("a", "b", "c/d/x", "c/y"):
-        path = tmp_path / name
+        path = bench.work / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name)
-    return tmp_path
+    return bench.work
 
 
 def told(points: Points) -> None:
@@ -41,8 +60,8 @@ def test_at_every_operation(chaos: Chaos, tree: Path, name: str, phase: str) -> 
     for kind, lasting in (("journal_full", True), ("journal_error", False)):
         points = chaos.every_point(kind, COMMANDS[name], phase=phase, lasting=(lasting,))
         told(points)
-        assert points.count >= 2
-        assert not points.wrong, points
+        assert points.count >= 1
+        assert not points.wrong, str(points)
     chaos.assert_whole(before, tree)
 
 
@@ -51,7 +70,7 @@ def test_a_write_that_writes_less(chaos: Chaos, tree: Path, name: str) -> None:
     points = chaos.every_point("journal_short_write", COMMANDS[name], lasting=(False, True))
     told(points)
     assert points.count >= 3
-    assert not points.wrong, points
+    assert not points.wrong, str(points)
 
 
 def test_it_is_reported_and_the_journal_stays_until_it_can_be_undone(chaos: Chaos, tree: Path) -> None:
@@ -60,7 +79,7 @@ def test_it_is_reported_and_the_journal_stays_until_it_can_be_undone(chaos: Chao
     for point in points.points:
         assert point.healed_late, points
         assert point.incomplete, "it is said what could not be undone"
-    assert not points.wrong, points
+    assert not points.wrong, str(points)
 
 
 def test_calls_of_the_command_itself_do_not_count(cbx: Cbx, chaos: Chaos, tree: Path) -> None:

@@ -27,8 +27,15 @@ class Broom:
         self._todo.put(work)
 
     def of(self, disk: Disk) -> Later:
-        """`later`; on a disk with faults at once, so that whoever asks whether one has struck is told the truth."""
-        return _at_once if isinstance(disk, FaultyDisk) else self.later
+        """`later`; on a disk with faults at once, and without any: all is decided, and strikes after the end would be told too late."""
+        if not isinstance(disk, FaultyDisk):
+            return self.later
+
+        def at_once(work: Callable[[], None]) -> None:
+            with disk.sound(), contextlib.suppress(OSError):
+                work()
+
+        return at_once
 
     def close(self) -> None:
         """Wait until everything is done."""
@@ -41,8 +48,3 @@ class Broom:
         while (work := self._todo.get()) is not None:
             with contextlib.suppress(OSError):
                 work()
-
-
-def _at_once(work: Callable[[], None]) -> None:
-    with contextlib.suppress(OSError):
-        work()

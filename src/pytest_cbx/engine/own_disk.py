@@ -29,11 +29,21 @@ class FaultyDisk(Disk):
     """The real disk, asked before each operation that changes something."""
 
     def __init__(self, judge: Judge) -> None:
-        self.judge = judge
+        self.judge: Judge = lambda operation, path: judge(operation, path) if self._asks else 0
+        self._asks = True
         for name in CHANGING:
             real = getattr(Disk, name, None)
             if real is not None:
-                setattr(self, name, _guarded(name, real, judge))
+                setattr(self, name, _guarded(name, real, self.judge))
+
+    @contextlib.contextmanager
+    def sound(self) -> Iterator[None]:
+        """Nothing fails meanwhile."""
+        self._asks = False
+        try:
+            yield
+        finally:
+            self._asks = True
 
 
 @contextlib.contextmanager

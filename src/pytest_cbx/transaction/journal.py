@@ -28,6 +28,8 @@ class Journal:
         self._descriptor = descriptor
         self._kept = kept
         self._size = 0
+        self.unflushed: OSError | None = None
+        """Why a flush failed: the kernel may have dropped what it could not write, and says so only once."""
         self._torn = False
         """There may be more in the file than was appended."""
         self._pool = -1
@@ -98,7 +100,7 @@ class Journal:
             if written != len(data):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             if self.power:
-                self.disk.fsync(self._descriptor)
+                self.flush()
         except OSError as error:
             self._torn = True
             with contextlib.suppress(OSError):
@@ -203,8 +205,16 @@ class Journal:
         return found
 
     def flush(self) -> None:
-        """fsync(2) of the file."""
-        self.disk.fsync(self._descriptor)
+        """fsync(2) of the file.
+
+        Raises:
+            OSError: it failed, and is remembered in `unflushed`.
+        """
+        try:
+            self.disk.fsync(self._descriptor)
+        except OSError as error:
+            self.unflushed = error
+            raise
 
     def flush_folder(self) -> None:
         """fsync(2) of the folder: names of kept files."""

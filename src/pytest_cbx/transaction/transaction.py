@@ -41,7 +41,7 @@ class Transaction(Intents):
     `Preparation.copy`. Made by `begin`, `load`, `nested`.
     """
 
-    __slots__ = ("_parent", "_touched", "_unflushed")
+    __slots__ = ("_parent", "_touched")
 
     def __init__(self, shared: Shared, scope: int, parent: Transaction | None) -> None:
         """For the class's own use."""
@@ -49,7 +49,6 @@ class Transaction(Intents):
         self._parent = parent
         self._touched: tuple[int, frozenset[bytes]] = (-1, frozenset())
         """As of this size of the journal."""
-        self._unflushed: OSError | None = None
 
     @classmethod
     def begin(
@@ -250,14 +249,14 @@ class Transaction(Intents):
             other._known.clear()
 
     def _flush_changed(self) -> None:
-        """Once it has failed, it fails for ever: the kernel may have dropped what it could not write, and says so only once."""
+        """Once a flush has failed, no other one is believed: the kernel may have dropped what it could not write."""
         journal = self._shared.journal
         try:
-            if self._unflushed is not None:
-                raise self._unflushed
+            if journal.unflushed is not None:
+                raise journal.unflushed
             flush_changed(self._shared.disk, journal.records())
         except OSError as error:
-            self._unflushed = error
+            journal.unflushed = error
             raise JournalError(journal.folder, error) from error
 
     def _require_undone(self) -> None:

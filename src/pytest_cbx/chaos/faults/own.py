@@ -14,7 +14,10 @@ _PHASES = ("any", "keep", "end")
 
 
 def journal_full(*, phase: str = "any", **when: Unpack[When]) -> Planned:
-    """ENOSPC where the engine keeps (`phase="keep"`), or commits and undoes (`phase="end"`), what a command changes."""
+    """ENOSPC where the engine keeps (`phase="keep"`), or commits and undoes (`phase="end"`), what a command changes.
+
+    To clear the journal away afterwards is no part of that.
+    """
     return _planned(OwnDisk(error=errno.ENOSPC, phase=phase), when, CHANGING)
 
 
