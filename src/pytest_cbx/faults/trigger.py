@@ -71,7 +71,9 @@ class Aim:
             return False
         if trigger.program != "*" and not any(_fits(trigger.program, name) for name in moment.programs):
             return False
-        return (trigger.path == "**" and not moment.path.startswith("/")) or matches(trigger.path, moment.path)
+        if moment.path.startswith("/") and not trigger.path.startswith("/"):
+            return False
+        return trigger.path == "**" or matches(trigger.path, moment.path)
 
 
 @lru_cache(maxsize=1024)

@@ -1,0 +1,1 @@
+"""What a fault is, and when it strikes."""
