@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 from _pytest._code.code import ReprFileLocation, TerminalRepr
 from _pytest._io import TerminalWriter
+from _pytest.junitxml import xml_key
 from _pytest.skipping import evaluate_skip_marks
 
 
@@ -21,6 +23,18 @@ class HeadedText(TerminalRepr):
         """Write the text."""
         for line in self._text.splitlines():
             tw.line(line)
+
+
+def fixture_value(item: pytest.Function, name: str) -> object:
+    """The value of a fixture for a test that is set up."""
+    return item._request.getfixturevalue(name)
+
+
+def add_junit_properties(config: pytest.Config, found: Iterable[tuple[str, str]]) -> None:
+    """Add properties to the JUnit file, if one is written."""
+    xml = config.stash.get(xml_key, None)
+    for name, value in found if xml is not None else ():
+        xml.add_global_property(name, value)
 
 
 def is_marked_skip(item: pytest.Item) -> bool:

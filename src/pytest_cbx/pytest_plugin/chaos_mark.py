@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from pytest_cbx.errors import CbxError
+from pytest_cbx.pytest_plugin._compat import fixture_value
 
 if TYPE_CHECKING:
     from pytest_cbx.chaos.api import Chaos
@@ -41,7 +42,7 @@ def _plant(item: pytest.Item, mark: pytest.Mark) -> Planted:
     if len(mark.args) != 1 or not isinstance(mark.args[0], str):
         pytest.fail(f"{where}: @pytest.mark.chaos takes the kind of fault first, such as 'disk_full'", pytrace=False)
     try:
-        chaos: Chaos = item._request.getfixturevalue("chaos")
+        chaos = cast("Chaos", fixture_value(item, "chaos"))
         return chaos.inject(mark.args[0], **mark.kwargs)
     except CbxError as error:
         pytest.fail(f"{where}: @pytest.mark.chaos: {error}", pytrace=False)

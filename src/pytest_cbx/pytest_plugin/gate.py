@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from _pytest.junitxml import xml_key
+
+from pytest_cbx.pytest_plugin._compat import add_junit_properties
 
 if TYPE_CHECKING:
     from pytest_cbx.chaos.criteria import Judgement
@@ -99,10 +100,7 @@ class Collector:
             folder = Path(str(cache.mkdir("cbx")))
         if folder is not None:
             report.write(self._judgement, folder / FILE)
-        xml = self._config.stash.get(xml_key, None)
-        if xml is not None:
-            for name, value in report.properties(self._judgement):
-                xml.add_global_property(name, value)
+        add_junit_properties(self._config, report.properties(self._judgement))
 
 
 COLLECTOR = pytest.StashKey[Collector]()
