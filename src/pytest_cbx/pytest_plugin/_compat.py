@@ -33,7 +33,9 @@ def fixture_value(item: pytest.Function, name: str) -> object:
 def add_junit_properties(config: pytest.Config, found: Iterable[tuple[str, str]]) -> None:
     """Add properties to the JUnit file, if one is written."""
     xml = config.stash.get(xml_key, None)
-    for name, value in found if xml is not None else ():
+    if xml is None:
+        return
+    for name, value in found:
         xml.add_global_property(name, value)
 
 
