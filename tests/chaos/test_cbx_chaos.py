@@ -42,7 +42,7 @@ def cbx(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.timeout(200)
 def test_it_works_in_a_copy_and_says_what_it_measured(project: Path) -> None:
     done = cbx(project, "--trials", "20", "--seed", "7", "--report", "out", "--quick")
-    assert done.returncode == 1, done.stdout + done.stderr  # 20 trials are too few
+    assert done.returncode == 2, done.stdout + done.stderr  # 20 trials are too few
     assert "left out: broken, which fails by itself (exit code 1)" in done.stdout
     assert "20 trials with seed 7" in done.stdout
     assert "seed 7; again: cbx chaos --trials 20 --seed 7" in done.stdout
@@ -51,7 +51,7 @@ def test_it_works_in_a_copy_and_says_what_it_measured(project: Path) -> None:
     assert states["zero corruption"] == "passed"
     assert states["100 % rollback"] == "passed"
     assert states["< 10 s recovery"] == "passed"
-    assert states["< 1 % failed operations"] == "failed"
+    assert states["< 1 % failed operations"] == "invalid"
     assert states["< 5 % degradation"] == "invalid"
     assert (project / "note").read_text() == "old", "only a copy was touched"
     assert sorted(path.name for path in project.iterdir()) == [".git", "cbx.toml", "note", "out"]

@@ -33,7 +33,7 @@ def test_what_is_missing_is_said_and_fails(pytester: pytest.Pytester, workers: t
         ]
     )
     written = json.loads((pytester.path / "out" / "criteria.json").read_text())
-    assert written["state"] == "failed"
+    assert written["state"] == "invalid"
     assert written["criteria"][0]["counts"] == {"corrupted": 0, "points": 5, "trials": 0}
     found = {one.get("name"): one.get("value") for one in ET.parse(pytester.path / "x.xml").iter("property")}
     assert found["cbx.chaos.seed"] == "5"

@@ -54,10 +54,10 @@ def assess(
     for text, work in commands:
         for kind, keywords in (
             ("kill", {}),
-            ("disk_full", {}),
+            ("disk_full", {"lasting": (False, True)}),
             ("journal_error", {"phase": "end", "lasting": (False, True)}),
         ):
-            points = chaos.every_point(kind, text, work=work, most=POINTS, **keywords)  # type: ignore[arg-type]
+            points = chaos.every_point(kind, text, work=work, most=POINTS, **keywords)
             say(str(points).splitlines()[0])
     rounds = 0
     while _recoveries(taken) < RECOVERIES and rounds < _ROUNDS_MAX:

@@ -13,6 +13,7 @@ from statistics import median
 
 from pytest_cbx.chaos.bounds import ALPHA, needed, ratio, upper_ratio, upper_share
 from pytest_cbx.chaos.faults.catalogue import family_of
+from pytest_cbx.chaos.faults.kinds import Family
 from pytest_cbx.chaos.model import Evidence, OperationClass, Phase, TreeState, Trial
 
 FAILED_SHARE = 0.01
@@ -23,6 +24,16 @@ RECOVERIES = 59
 UTILISATION = 0.999
 PAIRS = 8
 _FAILED = (OperationClass.COLLATERAL, OperationClass.WRONG, OperationClass.UNKNOWN)
+_NEVER = (OperationClass.WRONG, OperationClass.UNKNOWN)
+"""What must not be, whether a fault hit it or not."""
+CELLS = (
+    (Family.INSTANCE, "once", Phase.COMMAND),
+    (Family.DISK, "once", Phase.COMMAND),
+    (Family.DISK, "lasting", Phase.COMMAND),
+    (Family.DISK, "once", Phase.ROLLBACK),
+    (Family.DISK, "lasting", Phase.ROLLBACK),
+)
+"""Cells of the roll back's matrix that each sort of work has to have been tried in, at least."""
 _FEW = 5
 OUT_OF_SCOPE = "the network, services and devices: what was sent cannot be called back"
 
@@ -68,13 +79,10 @@ class Judgement:
     @property
     def state(self) -> State:
         """Of the whole run."""
-        if self.invalid or any(verdict.state is State.INVALID for verdict in self.verdicts):
-            return State.INVALID if not self._failed else State.FAILED
-        return State.FAILED if self._failed else State.PASSED
-
-    @property
-    def _failed(self) -> bool:
-        return any(verdict.state is State.FAILED for verdict in self.verdicts)
+        states = {verdict.state for verdict in self.verdicts}
+        if self.invalid:
+            return State.INVALID
+        return next(state for state in (State.FAILED, State.INVALID, State.PASSED) if state in states)
 
 
 def judge(evidence: Evidence) -> Judgement:
@@ -97,9 +105,9 @@ def corruption(evidence: Evidence) -> Verdict:
     """The whole tree after each trial is as before, or as after; and as after where success was reported."""
     points = [trial for trial in evidence.trials if trial.point]
     drawn = [trial for trial in evidence.trials if not trial.point]
-    bad = [trial for trial in evidence.trials if trial.tree is TreeState.OTHER]
-    bound = upper_share(sum(trial.tree is TreeState.OTHER for trial in drawn), len(drawn))
-    rule = f", so at most {3 / len(drawn):.2g} of all (3/n)" if drawn and not bad else ""
+    bad = [trial for trial in evidence.trials if _is_corrupt(trial)]
+    bound = upper_share(sum(map(_is_corrupt, drawn)), len(drawn))
+    rule = f", so at most {3 / len(drawn):.2g} of all (3/n, at 95 %)" if drawn and not bad else ""
     return Verdict(
         name="zero corruption",
         state=_state(bad, enough=bool(points) and bool(drawn)),
@@ -115,30 +123,38 @@ def corruption(evidence: Evidence) -> Verdict:
     )
 
 
+def _is_corrupt(trial: Trial) -> bool:
+    """Neither before nor after; or before, where success was reported."""
+    said = any(one.result is OperationClass.OK and not one.healed for one in trial.operations)
+    return trial.tree is TreeState.OTHER or (trial.tree is TreeState.PRE and said)
+
+
 def failed_operations(evidence: Evidence) -> Verdict:
-    """Operations that failed though no fault hit them, or wrongly; trials are the sampling unit, as operations of one share its fate."""
+    """Operations that failed though no fault hit them; trials are the sampling unit, as operations of one share its fate.
+
+    The population: operations that no fault hit, and hits that a retry was declared to mask. A wrong or unknown one fails wherever it is.
+    """
     counts: Counter[OperationClass] = Counter()
     bad: list[Trial] = []
     sampled = 0
     for trial in evidence.trials:
-        population = [one for one in trial.operations if one.result is not OperationClass.INJECTED or one.maskable]
+        population = [one for one in trial.operations if not one.hits or one.maskable or one.result in _NEVER]
         counts.update(one.result for one in population)
-        failed = [one for one in population if one.result in _FAILED or one.result is OperationClass.INJECTED]
+        failed = [one for one in population if one.result is not OperationClass.OK]
         sampled += bool(population)
         if failed:
             bad.append(trial)
-    wrong = counts[OperationClass.WRONG] + counts[OperationClass.UNKNOWN]
     bound = upper_share(len(bad), sampled)
     total = counts.total()
-    passed = bound < FAILED_SHARE and not wrong
+    passed = bound < FAILED_SHARE and not any(counts[one] for one in _NEVER)
     reasons = [
         f"{one.name}: {one.result.value}, {one.reason}" for t in bad for one in t.operations if one.result in _FAILED
     ]
     return Verdict(
         name="< 1 % failed operations",
-        state=State.PASSED if passed else State.FAILED,
+        state=State.PASSED if passed else _state(bad, enough=False),
         measured=(
-            f"{len(bad)} of {sampled} trials, {sum(counts[one] for one in _FAILED)} of {total} operations; at most {bound:.2%} "
+            f"{len(bad)} of {sampled} trials, {total - counts[OperationClass.OK]} of {total} operations; at most {bound:.2%} "
             f"at {1 - ALPHA:.0%}"
         ),
         counts={
@@ -151,9 +167,7 @@ def failed_operations(evidence: Evidence) -> Verdict:
         limit=FAILED_SHARE,
         details=(
             *reasons[:_FEW],
-            *_missing(
-                not bad and not passed and not wrong, f"{needed(FAILED_SHARE)} trials without a failure are needed"
-            ),
+            *_missing(not bad and not passed, f"{needed(FAILED_SHARE)} trials without a failure are needed"),
         ),
     )
 
@@ -164,11 +178,14 @@ def degradation(evidence: Evidence) -> Verdict:
     if len(pairs) < PAIRS:
         return _unmeasured("< 5 % degradation", f"{len(pairs)} of {PAIRS} pairs were measured", RATIO)
     bound = upper_ratio(pairs)
-    length = median(bare for bare, _ in pairs)
+    length = median(pair.length_s for pair in evidence.pairs)
     return Verdict(
         name="< 5 % degradation",
         state=State.PASSED if bound <= RATIO else State.FAILED,
-        measured=f"ratio of medians {ratio(pairs):.3f}, at most {bound:.3f} at {1 - ALPHA:.0%}; {len(pairs)} pairs of {length:.2f} s",
+        measured=(
+            f"ratio of medians {ratio(pairs):.3f}, at most {bound:.3f} at {1 - ALPHA:.0%}; "
+            f"{len(pairs)} pairs, commands of {length:.2f} s"
+        ),
         counts={"pairs": len(pairs), "ratio": ratio(pairs)},
         bound=bound,
         limit=RATIO,
@@ -234,8 +251,13 @@ def rollback(evidence: Evidence) -> Verdict:
     bad = {cell: [trial for trial in found if not trial.rolled_back] for cell, found in cells.items()}
     failed = {cell: found for cell, found in bad.items() if found}
     late = sum(trial.healed_late for trial in evidence.trials)
-    phases = {cell[3] for cell in cells}
-    enough = bool(cells) and {Phase.COMMAND.value, Phase.ROLLBACK.value} <= phases
+    untried = [
+        f"{kind} × {family.value} × {how} × {phase.value}"
+        for kind in sorted({cell[0] for cell in cells})
+        for family, how, phase in CELLS
+        if (kind, family.value, how, phase.value) not in cells
+    ]
+    enough = bool(cells) and not untried
     return Verdict(
         name="100 % rollback",
         state=_state(list(failed), enough=enough),
@@ -248,10 +270,8 @@ def rollback(evidence: Evidence) -> Verdict:
         limit=1.0,
         details=(
             *[f"{' × '.join(cell)}: {len(found)} of {len(cells[cell])}" for cell, found in failed.items()][:_FEW],
-            *_missing(
-                not enough,
-                "faults have to strike during commands, and during their roll back (journal_full, journal_error)",
-            ),
+            *_missing(not cells, "no fault was tried"),
+            *_missing(bool(untried), f"not tried: {', '.join(untried[:_FEW])}{' …' if len(untried) > _FEW else ''}"),
             f"out of scope: {OUT_OF_SCOPE}",
         ),
     )

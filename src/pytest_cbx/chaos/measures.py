@@ -22,7 +22,7 @@ COMMANDS = 8
 
 
 def reference(seconds: float) -> list[str]:
-    """Commands that take so long, half of it at work, and write a file each."""
+    """Commands that take so long, a tenth of it at work, and write a file each."""
     work = "x=0; until (( (${EPOCHREALTIME/./} - began) > %d )); do (( x++ )) || true; done"
     return [
         f"began=${{EPOCHREALTIME/./}}; {work % int(seconds * 100_000)}; sleep {seconds * 0.9:.3f}; echo $x > made{number}"
@@ -55,8 +55,8 @@ def measure(
         _ours(cbx, commands)  # the first one starts threads, loads programs, learns what is touched
         for number in range(rounds):
             bare = _bare(folder, width, commands) if number % 2 == 0 else 0.0
-            ours, _ = _ours(cbx, commands)
-            pairs.append(Pair(bare_s=bare or _bare(folder, width, commands), cbx_s=ours))
+            ours, single = _ours(cbx, commands)
+            pairs.append(Pair(bare_s=bare or _bare(folder, width, commands), cbx_s=ours, length_s=median(single)))
         log.clear()
         makespan, lengths = _ours(cbx, [f"sleep {long}; echo done > long{number}" for number in range(3 * width)])
     found = occupancy(log, width)

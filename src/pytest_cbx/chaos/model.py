@@ -60,6 +60,8 @@ class Operation:
     seconds: float = 0.0
     maskable: bool = False
     """The faults that hit it were declared maskable by a retry."""
+    healed: bool = False
+    """It ran after all faults had healed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +100,8 @@ class Pair:
 
     bare_s: float
     cbx_s: float
+    length_s: float = 0.0
+    """Median of the commands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +119,17 @@ class Occupancy:
     makespan_s: float = 0.0
     lower_bound_s: float = 0.0
     """max(work / slots, critical path)."""
+
+    def __add__(self, other: Occupancy) -> Occupancy:
+        """Both together; as long as the shorter commands."""
+        return Occupancy(
+            wanted=self.wanted + other.wanted,
+            idle=self.idle + other.idle,
+            excluded=self.excluded + other.excluded,
+            reference_s=min(self.reference_s, other.reference_s),
+            makespan_s=self.makespan_s + other.makespan_s,
+            lower_bound_s=self.lower_bound_s + other.lower_bound_s,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +153,9 @@ class Evidence:
             seed=self.seed or other.seed,
             trials=self.trials + other.trials,
             pairs=self.pairs + other.pairs,
-            occupancy=self.occupancy or other.occupancy,
+            occupancy=self.occupancy + other.occupancy
+            if self.occupancy and other.occupancy
+            else self.occupancy or other.occupancy,
             repeat=self.repeat or other.repeat,
             invalid=self.invalid + other.invalid,
             notes=self.notes + other.notes,

@@ -12,7 +12,7 @@ def occupancy(log: Iterable[events.Happening], slots: int) -> Occupancy:
     """Slot-seconds while a startable command existed, and the idle ones among them.
 
     A command can be started from the moment that it is handed in, or that the last command ends which it was said to wait for, until it is
-    started. Slots that run a command under a fault are left out while they do.
+    started, or the log ends. Slots that run a command under a fault are left out while they do.
     """
     ready: dict[int, float] = {}
     started: dict[int, float] = {}
@@ -20,7 +20,9 @@ def occupancy(log: Iterable[events.Happening], slots: int) -> Occupancy:
     waits: dict[int, set[int]] = {}
     struck: set[int] = set()
     running: list[tuple[float, float, int]] = []
+    last = 0.0
     for one in log:
+        last = max(last, one.at)
         match one:
             case events.CommandSubmitted():
                 ready[one.command] = one.at
@@ -36,9 +38,8 @@ def occupancy(log: Iterable[events.Happening], slots: int) -> Occupancy:
             case _:
                 pass
     startable = [
-        (max([at, *(ended.get(other, at) for other in waits.get(command, ()))]), started[command])
+        (max([at, *(ended.get(other, last) for other in waits.get(command, ()))]), started.get(command, last))
         for command, at in ready.items()
-        if command in started
     ]
     faulty = [(begin, end) for begin, end, command in running if command in struck]
     healthy = [(begin, end) for begin, end, command in running if command not in struck]

@@ -93,14 +93,14 @@ class Bench:
             self._cbx.run("true")  # the next engine puts the tree right when it starts
         left = strays(self._cbx.path)
         operations, wrong = self._judge(schedule, outcomes, snapshot(self._cbx.path))
-        converged, recovered_at = self._converge(schedule.commands, operations)
+        converged, recovered_at, again = self._converge(schedule.commands, operations)
         kills = [hit.at for hit in hits if self._killed(planted, hit)]
         trial = Trial(
             number=schedule.number,
             seed=schedule.seed,
             faults=tuple(one.fault for one in planted),
             hits=hits,
-            operations=operations,
+            operations=(*operations, *again),
             tree=TreeState.OTHER if wrong else self._state(operations),
             converged=not converged and not left,
             rolled_back=not wrong,
@@ -173,11 +173,12 @@ class Bench:
         seen = {path: replace(entry, mtime=0) for path, entry in now.items()}
         return "; ".join(describe(wanted, seen)[:3])
 
-    def _converge(self, commands: Sequence[int], operations: Sequence[Operation]) -> tuple[str, float]:
-        """Without faults, what has not passed passes now. Returns what is wrong, and when the first one had passed."""
+    def _converge(self, commands: Sequence[int], operations: Sequence[Operation]) -> tuple[str, float, list[Operation]]:
+        """Without faults, what has not passed passes now. Returns what is wrong, when the first one had passed, and these operations."""
         first = 0.0
         again = [place for place, one in zip(commands, operations, strict=True) if one.status != "passed"]
         problems = []
+        made: list[Operation] = []
         for place in again:
             with contextlib.suppress(EngineLost):
                 outcome = self._cbx.run(
@@ -185,12 +186,26 @@ class Bench:
                 )
                 if outcome.ok:
                     first = first or time.time()
+                    made.append(self._healed(place, OperationClass.OK))
                     continue
+            made.append(self._healed(place, OperationClass.COLLATERAL))
             problems.append(f"{self._works[place].text!r} does not pass once all faults have healed")
         if not again:
             first = time.time()
         wrong = self._differs(snapshot(self._cbx.path), commands, commands)
-        return "; ".join([*problems, *([wrong] if wrong else [])]), first or float("inf")
+        return "; ".join([*problems, *([wrong] if wrong else [])]), first or float("inf"), made
+
+    def _healed(self, place: int, result: OperationClass) -> Operation:
+        work = self._works[place]
+        reason = "" if result is OperationClass.OK else "it failed after all faults had healed"
+        return Operation(
+            name=f"{name_of(place)} healed",
+            command=work.text,
+            kind=work.kind,
+            result=result,
+            reason=reason,
+            healed=True,
+        )
 
     def _state(self, operations: Sequence[Operation]) -> TreeState:
         return TreeState.POST if any(one.status == "passed" for one in operations) else TreeState.PRE

@@ -72,5 +72,14 @@ def test_who_waits_for_another_could_not_be_started() -> None:
     assert measured.idle == pytest.approx(4), "between the end of the one and the start of the other nothing ran"
 
 
+def test_who_is_never_started_leaves_its_slot_idle() -> None:
+    found = log([(0, 0, 10), (0, 5, 10)])
+    starved = [
+        one for one in found if not (isinstance(one, events.CommandStarted | events.CommandEnded) and one.command == 1)
+    ]
+    measured = occupancy(starved, 2)
+    assert (measured.wanted, measured.idle) == (20, 10)
+
+
 def test_nothing_is_nothing() -> None:
     assert occupancy([], 4).wanted == 0
