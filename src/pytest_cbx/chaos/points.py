@@ -50,6 +50,8 @@ class Point:
     """Seconds from a kill until the next command had passed."""
     healed_late: bool = False
     """What was undone in part at first was undone completely once the fault had healed and another engine had started."""
+    accepted: bool = False
+    """It passed without something that it can do without, sound by its own check."""
     wrong: str = ""
     """For people: what must not be; empty where all is well."""
 
@@ -108,7 +110,11 @@ class Points:
     def __str__(self) -> str:
         calls = Counter(point.call for point in self.points)
         made = ", ".join(f"{count} × {call or 'by time'}" for call, count in calls.most_common(6))
-        lines = [f"{self.kind} at each of {self.count} points of `{self.command}` ({made}): {len(self.wrong)} wrong"]
+        accepted = sum(point.accepted for point in self.points)
+        sound = f", {accepted} passed without something, sound by the tool's own check" if accepted else ""
+        lines = [
+            f"{self.kind} at each of {self.count} points of `{self.command}` ({made}): {len(self.wrong)} wrong{sound}"
+        ]
         for point in self.wrong[:_SHOWN]:
             how = "from it on" if point.lasting else "once"
             lines.append(f"  {point.number} ({point.call} {point.path}, {how}): {point.wrong}")
@@ -254,10 +260,12 @@ def _untrue(cbx: Cbx, point: Point, outcome: Outcome | None, timeout: float) -> 
 
 def _compared(point: Point, now: Snapshot, post: Snapshot | None, *, accepted: bool) -> Point:
     """A strike that the command survived."""
-    if point.wrong or post is None:
+    if point.wrong:
         return point
+    if post is None:
+        return replace(point, wrong="it passed, and never ended unstruck, so that nobody knows what is right")
     if alike(now, post):
         return replace(point, state=TreeState.POST)
     if accepted:
-        return replace(point, state=TreeState.POST)
+        return replace(point, state=TreeState.POST, accepted=True)
     return replace(point, wrong="it passed, and the tree is not as it makes it unstruck")

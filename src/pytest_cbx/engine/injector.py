@@ -346,12 +346,12 @@ class Injector:
     ) -> bool:
         assert carrier.watched is not None
         listener = carrier.watched.listener
-        written = write_part(notification, action.share)
+        written = write_part(listener, notification, action.share)
         if written is None:
-            armed.aim.struck -= 1  # nothing that could be written in part: the next one, perhaps
+            armed.aim.take_back()
             return False
         self._tell(armed, carrier.command, moment, notification.pid)
-        if action.kill:
+        if action.kill and listener.valid(notification.id):
             os.kill(leader_of_thread(notification.pid), signal.SIGKILL)
         else:
             listener.answer(notification.id, written)

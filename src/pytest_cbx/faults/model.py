@@ -82,7 +82,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Of what a call is to write, only a part is written."""
 
     share: float = 0.5
-    """0 … 1; rounded down, but at least one byte: no write writes nothing."""
+    """0 … 1 of its bytes, at least one, and at least one is left out. Writes of a single byte, and to pipes and sockets, are let be."""
     kill: bool = False
     """The caller is killed then: the write is torn."""
 

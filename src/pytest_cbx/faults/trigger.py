@@ -63,6 +63,11 @@ class Aim:
         self.struck += due
         return due
 
+    def take_back(self) -> None:
+        """The last call could not be struck after all: as if it had not been counted."""
+        self.counted -= 1
+        self.struck -= 1
+
     def _holds(self, moment: Moment) -> bool:
         trigger = self.trigger
         if not (moment.call in trigger.calls or (moment.changing and CHANGING in trigger.calls)):

@@ -10,7 +10,7 @@ from pytest_cbx.faults.model import CHANGING, Delay, Fail, FailThenPretend, Part
 
 WRITING = ("write", "pwrite64", "writev", "pwritev", "pwritev2", "fallocate", "copy_file_range", "sendfile")
 """Calls that give an open file more bytes."""
-IN_PARTS = ("write", "pwrite64", "writev", "pwritev")
+IN_PARTS = ("write", "pwrite64", "writev", "pwritev", "pwritev2")
 """Calls of which a part can be done on the caller's behalf."""
 FLUSHING = ("fsync", "fdatasync", "sync_file_range", "msync", "syncfs")
 

@@ -6,6 +6,7 @@ Sources: brk(2) for how it fails, write(2), pwrite(2), pidfd_getfd(2).
 from __future__ import annotations
 
 import os
+import stat
 import struct
 from collections.abc import Callable, Mapping
 
@@ -20,7 +21,7 @@ DESCRIPTOR_OF: Mapping[str, int] = {
     "copy_file_range": 2, "sendfile": 0, "fchmod": 0, "fchown": 0, "getdents64": 0,
 }  # fmt: skip
 """Which argument of a call is the descriptor of the file that it is about."""
-WRITES: Mapping[str, int] = {"write": -1, "pwrite64": 3, "writev": -1, "pwritev": 3}
+WRITES: Mapping[str, int] = {"write": -1, "pwrite64": 3, "writev": -1, "pwritev": 3, "pwritev2": 3}
 """Calls of which a part can be done on the caller's behalf: where their offset stands, -1 where it is the descriptor's."""
 _VECTOR = struct.Struct("=QQ")
 _VECTORS_MAX = 1024
@@ -65,29 +66,40 @@ def descriptor_path(pid: int, descriptor: int) -> bytes:
     return found if found.startswith(b"/") else b""
 
 
-def write_part(notification: Notification, share: float) -> int | None:
+def write_part(listener: Listener, notification: Notification, share: float) -> int | None:
     """Write a part of what a call is to write, on its behalf; returns the bytes written.
 
-    None: it is no call that this can be done for, or its data or its descriptor cannot be had.
+    None: it is no call that this can be done for: it writes less than two bytes, or to something else than a regular file (to write to a
+    full pipe would hold us up), its data or its descriptor cannot be had, or its caller is gone.
     """
     name = table().names.get(notification.number, "")
     if name not in WRITES:
         return None
     descriptor, address, size = notification.args[:3]
     try:
-        pieces = _vectors(notification.pid, address, size) if name.endswith("v") else [(address, size)]
+        pieces = _vectors(notification.pid, address, size) if "writev" in name else [(address, size)]
         total = sum(length for _, length in pieces)
-        data = _gather(notification.pid, pieces, min(_PART_MAX, max(1, int(total * share))))
+        if total < 2:
+            return None
+        data = _gather(notification.pid, pieces, min(_PART_MAX, total - 1, max(1, int(total * share))))
         mine = copy_of_descriptor(notification.pid, descriptor)
     except OSError:
         return None
     try:
+        if not stat.S_ISREG(os.fstat(mine).st_mode) or not listener.valid(notification.id):
+            return None
         at = WRITES[name]
+        if name == "pwritev2":
+            return os.pwritev(mine, [data], _signed(notification.args[at]), notification.args[5] & 0xFFFFFFFF)
         return os.write(mine, data) if at < 0 else os.pwrite(mine, data, notification.args[at])
     except OSError:
         return None
     finally:
         os.close(mine)
+
+
+def _signed(register: int) -> int:
+    return register - (1 << 64) if register >> 63 else register
 
 
 def _vectors(pid: int, address: int, count: int) -> list[tuple[int, int]]:
