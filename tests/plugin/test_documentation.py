@@ -24,8 +24,8 @@ def test_every_option_and_its_twin_are_there(pytestconfig: pytest.Config) -> Non
     help_text = " ".join(
         option for group in pytestconfig._parser._groups for o in group.options for option in o.names()
     )
-    ours = set(re.findall(r"--cbx-[a-z]+", help_text))
-    told = set(re.findall(r"^\| `(--cbx-[a-z]+)", TEXT, re.MULTILINE))
+    ours = set(re.findall(r"--cbx-[a-z-]+", help_text))
+    told = set(re.findall(r"^\| `(--cbx-[a-z-]+)", TEXT, re.MULTILINE))
     assert ours == told
     twins = {name for name in pytestconfig._parser._inidict if name.startswith("cbx_")}
-    assert twins == set(re.findall(r"\| `(cbx_[a-z]+)` \|", TEXT))
+    assert twins == set(re.findall(r"\| `(cbx_[a-z_]+)` \|", TEXT))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_cbx.cli import explain, recover, run
+from pytest_cbx.cli import chaos, explain, recover, run
 from pytest_cbx.cli import main as cli
 from pytest_cbx.cli.portrait import portrait
 from pytest_cbx.client.marked import plain
@@ -48,6 +48,8 @@ def test_every_exit_code_is_told() -> None:
     ours = {
         0,
         141,
+        chaos.EXIT_FAILED,
+        chaos.EXIT_INVALID,
         explain.EXIT_REFUSED,
         recover.EXIT_UNFINISHED,
         run.EXIT_DENIED,
