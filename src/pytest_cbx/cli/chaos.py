@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--only", metavar="NAMES", default="", help="commands, with commas between them (default: all that pass)"
     )
     parser.add_argument(
-        "--quick", action="store_true", help="measure neither degradation nor utilisation (a minute less)"
+        "--quick", action="store_true", help="a minute or two less: leave out degradation, utilisation and recovery"
     )
     parser.add_argument("--report", metavar="DIR", help="write criteria.json there")
 
