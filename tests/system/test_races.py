@@ -65,7 +65,7 @@ def storm(seed: int, processes: int, threads: int, rounds: int, folder: Path) ->
 def test_a_storm_is_undone(project: Path, processes: int, threads: int) -> None:
     before = snapshot(project)
     with commands_at(project, Isolation.GUARD) as cbx:
-        for number in range(int(os.environ.get("CBX_STORMS", "1"))):
+        for number in range(int(os.environ.get("CBX_STORMS", "3"))):
             seed = SEED + number
             (outcome,) = cbx.run_all([storm(seed, processes, threads, 60, project / "tree")], rollback="always")
             assert outcome.exit_code == 0, outcome
