@@ -620,7 +620,8 @@ class TestInsideCommands:
 
     def test_a_killed_one_is_undone_though_the_command_goes_on(self, drive: Callable[..., Client], tree: Path) -> None:
         driver = drive()
-        wait = "until [ ! -e new ]; do sleep 0.01; done; cat a"
+        # It sees its files come back one after the other, and `new` goes before `a` is as it was.
+        wait = 'until [ ! -e new ] && [ "$(cat a)" = outer ]; do sleep 0.01; done; cat a'
         done = self.run(driver, tree, "os.kill(os.getpid(), signal.SIGKILL)", wait)
         assert driver.text(done).endswith("\nouter\n"), "bash tells that it was killed, then"
         assert (tree / "a").read_text() == "outer\n"

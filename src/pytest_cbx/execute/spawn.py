@@ -35,7 +35,7 @@ _DEFAULT_SIGNALS = tuple(
 )
 """Those that Python, nohup or a shell may have had ignored; a program would inherit that."""
 _HEADROOM = 128 * 1024 * 1024
-"""Bytes that this process itself may need while it starts another one."""
+"""Bytes that this process itself may take more while it starts another one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,8 @@ def spawn(spec: InstanceSpec, spawner: Spawner) -> Spawned:
         stack.callback(os.chdir, "/")
         program = Program(_find(spec), spec.argv, spec.environment)
         plain = without_shell(spec.argv, spec.environment)
-        limits, before = _limits(spec)
+        fits = spec.memory > _own_memory() + _HEADROOM
+        limits, before = _limits(spec, fits)
         for kind, limit in before:
             stack.callback(resource.setrlimit, kind, limit)
         # Directory, umask and limits are every thread's for this moment; all of ours use absolute paths.
@@ -76,7 +77,7 @@ def spawn(spec: InstanceSpec, spawner: Spawner) -> Spawned:
             raise SpawnError(_why(program.path, spec, error)) from error
         except ValueError as error:
             raise SpawnError(f"its words or its environment cannot be handed to a program: {error}") from error
-    _limit_after(started.pid, spec)
+    _limit_after(started.pid, spec, fits)
     return started
 
 
@@ -184,13 +185,26 @@ def _why(program: bytes, spec: InstanceSpec, error: OSError) -> str:
             return f"{name} cannot be started: {error.strerror}"
 
 
-def _limits(spec: InstanceSpec) -> tuple[Limits, Limits]:
+def _own_memory() -> int:
+    """Bytes of this process that RLIMIT_DATA counts: the stack of each thread is among them, used or not."""
+    try:
+        with open("/proc/self/statm", "rb") as statm:
+            return int(statm.read().split()[5]) * resource.getpagesize()
+    except (OSError, IndexError):
+        return 0  # no Linux, and no thread of a supervised command either
+
+
+def _limits(spec: InstanceSpec, fits: bool) -> tuple[Limits, Limits]:
     """This process's own limits as the new one is to inherit them, and those that they replace.
 
     Soft ones only: a command that knows that it needs more may raise them.
+
+    Args:
+        spec: what is to start.
+        fits: this process itself has room under the limit on memory.
     """
     wanted = {resource.RLIMIT_NOFILE: spec.open_files}
-    if spec.memory > _HEADROOM:
+    if fits:
         wanted[resource.RLIMIT_DATA] = spec.memory
     limits, before = [], []
     for kind, value in wanted.items():
@@ -202,13 +216,13 @@ def _limits(spec: InstanceSpec) -> tuple[Limits, Limits]:
     return limits, before
 
 
-def _limit_after(pid: int, spec: InstanceSpec) -> None:
+def _limit_after(pid: int, spec: InstanceSpec, fits: bool) -> None:
     """What cannot be inherited: niceness, and a memory limit that this process itself would not fit in.
 
     The shell has not got as far as its first child by then; should it have, the watch on memory still sees that one.
     """
     try:
-        if 0 < spec.memory <= _HEADROOM and hasattr(resource, "prlimit"):
+        if spec.memory and not fits and hasattr(resource, "prlimit"):
             # Not RLIMIT_AS: Node, Go and Java reserve far more address space than they ever use.
             _, hard = resource.prlimit(pid, resource.RLIMIT_DATA)
             resource.prlimit(pid, resource.RLIMIT_DATA, (_at_most(spec.memory, hard), hard))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import gc
+import mmap
 import os
 import resource
 import select
@@ -161,6 +162,13 @@ class TestWhatAnInstanceGets:
         assert (resource.getrlimit(resource.RLIMIT_NOFILE), umask, descriptors()) == before
         assert Path("/proc/self/status").read_text().split("NoNewPrivs:")[1].split()[0] == "0"
         (engine.folder / "free to write").touch()
+
+    @pytest.mark.parametrize("kind", [None, "supervised", "safe"])
+    def test_less_memory_than_the_engine_has(self, engine: Engine, kind: str | None) -> None:
+        with mmap.mmap(-1, 2**30, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS):
+            guard = None if kind is None else engine.guard(kind)
+            done, output = engine.run("sleep 0.2; ulimit -Sd", guard, memory=2**29)
+        assert (done.exit_code, output) == (0, f"{2**29 // 1024}\n")
 
     def test_fewer_descriptors_than_the_engine_has(self, engine: Engine) -> None:
         many = [os.open(os.devnull, os.O_RDONLY) for _ in range(80)]
