@@ -14,7 +14,9 @@ decode it anew after a moment: what was decoded may no longer be true.
 Nothing tells that a call has happened. What proves it, for a thread: it made another trapped call; it is gone; it sleeps in
 another call (or in the same with other arguments); it has used more processor time since than the way through a path can
 take. A thread that is ready but has not been given a processor has not done it: its time stands still, so it is waited for.
-Source: proc(5) on `syscall` and `schedstat`.
+The kernel brings that time up to date at a tick (4 ms, often) or a switch only: how far it lags behind when it is first read
+nobody knows, so it counts from where it next moves.
+Source: proc(5) on `syscall`, `stat` and `schedstat`; `update_curr` in kernel/sched/fair.c.
 """
 
 from __future__ import annotations
@@ -25,12 +27,13 @@ from collections.abc import Callable
 
 from pytest_cbx.execute.supervision.deeds import Deed, Trap
 
-DONE_NS = 200_000
+DONE_NS = 1_000_000
 """Nanoseconds of processor time in which a thread that was answered has surely found its file: it takes 1,000 to 20,000."""
 PATIENCE = 0.05
-"""Seconds after which a call counts as done: then it sleeps in the kernel (as `open` of a slow disk or a pipe does)."""
+"""Seconds after which a call counts as done that sleeps until somebody comes (as `open` of a pipe does)."""
 STARVED = 5.0
-"""The same for a thread that is ready but gets no processor, or so little that it may not have come that far."""
+"""The same for a thread that is ready but gets no processor, or so little that it may not have come that far, and for one that
+waits for the disk, or for its turn in a directory."""
 _TURN = 0.02
 """Seconds for which a call that waits keeps the others behind it before it asks again."""
 _MANY = 64
@@ -68,7 +71,7 @@ def _bars(call: Trap, paths: tuple[bytes, ...]) -> bool:
 class _Call:
     """An answered call of one thread."""
 
-    __slots__ = ("at", "careful", "made", "paths", "since_ns", "structural", "trap")
+    __slots__ = ("at", "careful", "made", "moved", "paths", "since_ns", "structural", "trap")
 
     def __init__(self, trap: Trap, at: float) -> None:
         self.trap = trap
@@ -78,7 +81,16 @@ class _Call:
         self.at = at
         self.made = trap.notification
         self.since_ns = -1
-        """Its thread's processor time when somebody first asked. It may lag behind, which only prolongs the wait."""
+        """Its thread's processor time when somebody first asked; from when it has `moved`, as it was then."""
+        self.moved = False
+
+    def has_used(self, used: int) -> bool:
+        """Whether it must have happened, now that its thread has used this much processor time in all its life."""
+        if self.since_ns < 0:
+            self.since_ns = used
+        elif not self.moved and used != self.since_ns:
+            self.moved, self.since_ns = True, used
+        return self.moved and used - self.since_ns >= DONE_NS
 
     def sleeps(self, where: bytes) -> bool:
         """Whether a sleeping thread (`where`: its `/proc/TID/syscall`) may still be in this very call."""
@@ -229,13 +241,12 @@ class InFlight:
         running = where is not None and where.startswith(b"running")
         if where is not None and not running and not call.sleeps(where):
             return True
-        used = _used_ns(tid)
-        if call.since_ns < 0:
-            call.since_ns = used
-        if used - call.since_ns >= DONE_NS:
+        if call.has_used(_used_ns(tid)):
             return True
+        if age <= PATIENCE:
+            return False
         may_starve = running and call.since_ns > 0
-        return age > PATIENCE and not may_starve
+        return not may_starve and not _is_blocked(tid)
 
     def _forget_old(self, now: float) -> None:
         for tid, call in list(self._calls.items()):
@@ -248,6 +259,12 @@ def _used_ns(tid: int) -> int:
     """Processor time of a thread as the kernel last counted it (at a tick or a switch); 0 where that is not told."""
     line = _read(tid, b"schedstat")
     return int(line.split()[0]) if line else 0
+
+
+def _is_blocked(tid: int) -> bool:
+    """Whether a thread sleeps where no signal wakes it: for the disk, or for who is at work in a directory."""
+    line = _read(tid, b"stat")
+    return line is not None and line.rpartition(b")")[2].split()[:1] == [b"D"]
 
 
 def _read(tid: int, name: bytes) -> bytes | None:

@@ -27,11 +27,14 @@ class World:
     states: dict[int, bytes]
     used: dict[int, int]
     now: float = 100.0
+    blocked: frozenset[int] = frozenset()
 
     def read(self, tid: int, name: bytes) -> bytes | None:
         """What `/proc/TID/name` says."""
         if name == b"syscall":
             return self.states.get(tid)
+        if name == b"stat":
+            return b"%d (a) b) %s 1 1\n" % (tid, b"D" if tid in self.blocked else b"S")
         return b"%d 0 1\n" % self.used[tid] if tid in self.used else None
 
 
@@ -105,10 +108,18 @@ class TestProof:
     def test_processor_time_tells(self, calls: InFlight, world: World) -> None:
         calls.note(trap(A))
         assert not calls.clear_for(B)
+        world.used[A] += 1
+        assert not calls.clear_for(B)
         world.used[A] += DONE_NS - 1
         assert not calls.clear_for(B)
         world.used[A] += 1
         assert calls.clear_for(B)
+
+    def test_how_far_the_count_lagged_behind_tells_nothing(self, calls: InFlight, world: World) -> None:
+        calls.note(trap(A))
+        assert not calls.clear_for(B)
+        world.used[A] += 10 * DONE_NS
+        assert not calls.clear_for(B)
 
     def test_time_used_before_anybody_asked_tells_nothing(self, calls: InFlight, world: World) -> None:
         world.used[A] = 10 * DONE_NS
@@ -128,9 +139,19 @@ class TestProof:
         assert not calls.clear_for(B)
         world.now += 2 * PATIENCE
         assert not calls.clear_for(B)
+        world.used[A] += 1
+        assert not calls.clear_for(B)
         world.used[A] += DONE_NS - 1
         assert not calls.clear_for(B)
         world.used[A] += 1
+        assert calls.clear_for(B)
+
+    def test_one_that_waits_for_the_disk_is_waited_for(self, calls: InFlight, world: World) -> None:
+        calls.note(trap(A))
+        world.states[A], world.blocked = THE_CALL, frozenset({A})
+        world.now += 2 * PATIENCE
+        assert not calls.clear_for(B)
+        world.blocked = frozenset()
         assert calls.clear_for(B)
 
     def test_but_not_for_ever(self, calls: InFlight, world: World) -> None:
