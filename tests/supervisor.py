@@ -16,7 +16,7 @@ from pytest_cbx.execute.model import Guard, GuardKind, InstanceSpec
 from pytest_cbx.execute.spawn import spawn
 from pytest_cbx.execute.supervision.decode import Decoder
 from pytest_cbx.execute.supervision.deeds import Deed, Trap
-from pytest_cbx.execute.supervision.inflight import InFlight
+from pytest_cbx.execute.supervision.inflight import InFlight, Way
 from pytest_cbx.execute.supervision.spawner import Spawner
 
 PATIENCE = 60.0
@@ -113,7 +113,7 @@ class _Answering:
         trap = self._decoder.decode(listener, notification)
         if trap is None:
             return
-        if self._inflight is not None and not self._inflight.may_proceed(trap):
+        if self._inflight is not None and self._inflight.way(trap) is not Way.FREE:
             self._later.append(notification)
             return
         self.traps.append(trap)

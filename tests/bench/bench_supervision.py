@@ -120,7 +120,7 @@ def calls(folder: bytes) -> None:
     def answered() -> None:
         inflight.arrived(child)
         inflight.may_decode(child)
-        inflight.may_proceed(trap)
+        inflight.way(trap)
         inflight.note(trap)
 
     print(f"{'calls in flight':18}  {best(answered):5.1f} µs")

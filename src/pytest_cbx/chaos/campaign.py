@@ -42,7 +42,7 @@ _ONCE = frozenset({"kill", "stop", "torn_write", "exit_code", "no_start", "memor
 _NOT_IN_TRIALS = frozenset({"hang"})
 """Ends by a time-out only, and so costs its length each time."""
 _OWN_CALLS = 3
-"""Calls of the engine's own that any transaction makes."""
+"""Disk calls of its own that the engine makes at least, for any command: they are not counted, as any of them may be struck."""
 _PROBE = 1e-6
 """Seconds that a call is held up to be counted."""
 
@@ -129,6 +129,7 @@ def campaign(
             return leases.plant(strike.kind, kinds[strike.kind].build(**strike.given))
 
         bench = Bench(cbx, plant, origin, works, renew=renew, check=check)
+        apart = _apart(works)
         schedules: list[Schedule] = []
         found: list[Trial] = []
         invalid: tuple[str, ...] = ()
@@ -136,7 +137,7 @@ def campaign(
             if time.monotonic() - began > seconds:
                 invalid = (f"{number - 1} of {trials} trials were made in the {seconds:g} s that there were",)
                 break
-            schedule = draw(seed, number, applicable, apart=_apart(works), together=together)
+            schedule = draw(seed, number, applicable, apart=apart, together=together)
             schedules.append(schedule)
             found.append(bench.run(schedule))
             progress(number, trials)
@@ -190,15 +191,13 @@ def _observe(cbx: Cbx, origin: Origin, text: str, kind: str) -> Work:
         UsageError: it fails by itself.
     """
     seen: list[Snapshot] = []
-    began = time.monotonic()
     for _ in range(2):
         outcome = cbx.run(text)
         if not outcome.ok:
             raise UsageError(f"a campaign needs commands that pass when nothing strikes: {outcome}")
         seen.append(snapshot(cbx.path))
         origin.restore()
-    took = (time.monotonic() - began) / 2
-    return Work(text=text, kind=kind, effect=_effect(origin.before, seen[0]), steady=alike(*seen), seconds=took)
+    return Work(text=text, kind=kind, effect=_effect(origin.before, seen[0]), steady=alike(*seen))
 
 
 def _effect(before: Snapshot, after: Snapshot) -> dict[bytes, Entry | None]:

@@ -23,7 +23,6 @@ RECOVERIES = 59
 """So many without one over the limit put the 95th percentile below it, at 95 %: 0.95^59 < 0.05."""
 UTILISATION = 0.999
 PAIRS = 8
-_FAILED = (OperationClass.COLLATERAL, OperationClass.WRONG, OperationClass.UNKNOWN)
 _NEVER = (OperationClass.WRONG, OperationClass.UNKNOWN)
 """What must not be, whether a fault hit it or not."""
 CELLS = (
@@ -124,9 +123,9 @@ def corruption(evidence: Evidence) -> Verdict:
 
 
 def _is_corrupt(trial: Trial) -> bool:
-    """Neither before nor after; or before, where success was reported."""
+    """Neither before nor after; or before, where success was reported; or not to be put right once all faults had healed."""
     said = any(one.result is OperationClass.OK and not one.healed for one in trial.operations)
-    return trial.tree is TreeState.OTHER or (trial.tree is TreeState.PRE and said)
+    return trial.tree is TreeState.OTHER or (trial.tree is TreeState.PRE and said) or not trial.converged
 
 
 def failed_operations(evidence: Evidence) -> Verdict:
@@ -136,20 +135,19 @@ def failed_operations(evidence: Evidence) -> Verdict:
     """
     counts: Counter[OperationClass] = Counter()
     bad: list[Trial] = []
+    reasons: list[str] = []
     sampled = 0
     for trial in evidence.trials:
         population = [one for one in trial.operations if not one.hits or one.maskable or one.result in _NEVER]
         counts.update(one.result for one in population)
         failed = [one for one in population if one.result is not OperationClass.OK]
         sampled += bool(population)
+        reasons += [f"{one.name}: {one.result.value}, {one.reason}" for one in failed]
         if failed:
             bad.append(trial)
     bound = upper_share(len(bad), sampled)
     total = counts.total()
     passed = bound < FAILED_SHARE and not any(counts[one] for one in _NEVER)
-    reasons = [
-        f"{one.name}: {one.result.value}, {one.reason}" for t in bad for one in t.operations if one.result in _FAILED
-    ]
     return Verdict(
         name="< 1 % failed operations",
         state=State.PASSED if passed else _state(bad, enough=False),
@@ -198,12 +196,22 @@ def recovery(evidence: Evidence) -> Verdict:
     slow = [seconds for seconds in times if seconds >= RECOVERY_S]
     unconverged = [trial for trial in evidence.trials if trial.recovery_s is not None and not trial.converged]
     largest = max(times, default=0.0)
+    journal = max((trial.journal_bytes for trial in evidence.trials), default=0)
     enough = len(times) >= RECOVERIES
     return Verdict(
         name="< 10 s recovery",
         state=_state([*slow, *unconverged], enough=enough),
-        measured=f"{len(times) - len(slow)} of {len(times)} recoveries in time; the longest took {largest:.2f} s",
-        counts={"recoveries": len(times), "late": len(slow), "unconverged": len(unconverged), "max_s": largest},
+        measured=(
+            f"{len(times) - len(slow)} of {len(times)} recoveries in time; the longest took {largest:.2f} s, "
+            f"the largest journal had {journal:,} bytes"
+        ),
+        counts={
+            "recoveries": len(times),
+            "late": len(slow),
+            "unconverged": len(unconverged),
+            "max_s": largest,
+            "max_journal_bytes": journal,
+        },
         bound=None,
         limit=RECOVERY_S,
         details=(

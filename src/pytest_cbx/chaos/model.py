@@ -81,6 +81,8 @@ class Trial:
     healed_late: bool = False
     recovery_s: float | None = None
     """Seconds from the kill to the next operation's success; None: nothing was killed."""
+    journal_bytes: int = 0
+    """What transactions had kept when their engine was killed."""
     phase: Phase = Phase.COMMAND
     persistent: bool = False
     """Its fault struck again and again."""

@@ -18,6 +18,7 @@ from pytest_cbx.chaos.strays import strays
 from pytest_cbx.chaos.tree import Snapshot, alike, describe, snapshot
 from pytest_cbx.client.api import Cbx
 from pytest_cbx.client.outcome import Outcome
+from pytest_cbx.engine.recover import journal_bytes
 from pytest_cbx.errors import EngineLost
 from pytest_cbx.faults.model import Fault, Hit, OwnDisk, Signal
 
@@ -47,6 +48,7 @@ class Point:
     hits: tuple[Hit, ...]
     seconds: float = 0.0
     recovery_s: float | None = None
+    journal_bytes: int = 0
     """Seconds from a kill until the next command had passed."""
     healed_late: bool = False
     """What was undone in part at first was undone completely once the fault had healed and another engine had started."""
@@ -105,6 +107,7 @@ class Points:
             persistent=point.lasting,
             point=point.number,
             recovery_s=point.recovery_s,
+            journal_bytes=point.journal_bytes,
         )
 
     def __str__(self) -> str:
@@ -150,7 +153,7 @@ def every_point(
             for number in _numbers(cbx, plant, command, step=step, most=most, timeout=timeout, origin=origin):
                 with plant(number, again) as fault:
                     began = time.monotonic()
-                    outcome = _run(cbx, command, timeout)
+                    outcome, journal = _run(cbx, command, timeout)
                     took = time.monotonic() - began
                     hits = fault.hits
                     recovered = _recovered(cbx, fault.fault, hits)
@@ -163,7 +166,7 @@ def every_point(
                     post = now
                     break
                 point = _judged(number, again, fault.fault, hits, outcome, describe(origin.before, now))
-                point = replace(point, healed_late=late, seconds=took, recovery_s=recovered)
+                point = replace(point, healed_late=late, seconds=took, recovery_s=recovered, journal_bytes=journal)
                 point = replace(point, wrong=point.wrong or _untrue(cbx, point, outcome, timeout))
                 if point.state is TreeState.PRE and not (outcome is not None and outcome.ok):
                     found.append(point)
@@ -205,13 +208,14 @@ def _numbers(
     yield high  # does not strike
 
 
-def _run(cbx: Cbx, command: str, timeout: float) -> Outcome | None:
-    """None: the engine was lost; the next one has put the tree right when this returns."""
+def _run(cbx: Cbx, command: str, timeout: float) -> tuple[Outcome | None, int]:
+    """None, and the bytes of the journal: the engine was lost; the next one has put the tree right when this returns."""
     try:
-        return cbx.run(command, timeout=timeout, rollback="on-failure")
+        return cbx.run(command, timeout=timeout, rollback="on-failure"), 0
     except EngineLost:
+        journal = journal_bytes(cbx.path)
         cbx.run("true")
-        return None
+        return None, journal
 
 
 def _recovered(cbx: Cbx, fault: Fault, hits: tuple[Hit, ...]) -> float | None:

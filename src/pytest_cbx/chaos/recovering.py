@@ -7,11 +7,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
-
+from pytest_cbx.engine import hits
 from pytest_cbx.engine.own_disk import HALF, FaultyDisk
 from pytest_cbx.engine.recover import RecoverySummary, recover
-from pytest_cbx.faults.model import Fault, Hit, OwnDisk
+from pytest_cbx.faults.model import Fault, OwnDisk
 from pytest_cbx.faults.trigger import Aim, Moment
 
 _NAME = "cbx recover"
@@ -39,18 +38,8 @@ def recover_under(root: Path, faults: Sequence[Fault]) -> RecoverySummary:
         )
         for fault, action, aim in aims:
             if action.phase != "keep" and aim.meets(moment):
-                _record(fault, moment, aim.counted)
+                hits.record(fault, moment, task=0, attempt=1, pid=os.getpid(), nth=aim.counted)
                 return HALF if action.short else action.error
         return 0
 
     return recover(root, FaultyDisk(judge))
-
-
-def _record(fault: Fault, moment: Moment, nth: int) -> None:
-    hit = Hit(
-        fault=fault.id, kind=fault.kind, at=time.time(), command=moment.command, task=0, attempt=1,
-        call=moment.call, path=moment.path, pid=os.getpid(), nth=nth,
-    )  # fmt: skip
-    if fault.record:
-        with open(fault.record, "ab") as file:
-            file.write(msgspec.json.encode(hit) + b"\n")

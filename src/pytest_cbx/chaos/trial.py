@@ -18,6 +18,7 @@ from pytest_cbx.chaos.tree import Entry, Snapshot, describe, snapshot
 from pytest_cbx.client.api import Cbx
 from pytest_cbx.client.outcome import Outcome
 from pytest_cbx.config.model import CommandConfig, Rollback
+from pytest_cbx.engine.recover import journal_bytes
 from pytest_cbx.errors import EngineLost
 from pytest_cbx.faults.model import Hit, OwnDisk, Signal
 
@@ -35,7 +36,6 @@ class Work:
     """Path → what is there afterwards (None: nothing), as far as it differs from before; times aside."""
     steady: bool
     """It does the same each time. Else its success is judged by its exit code, and by `check`."""
-    seconds: float
 
 
 def expected(before: Snapshot, done: Sequence[Work]) -> dict[bytes, Entry]:
@@ -89,7 +89,9 @@ class Bench:
             for one in planted:
                 one.heal()
         late = self._settle(outcomes)
+        journal = 0
         if outcomes is None:
+            journal = journal_bytes(self._cbx.path)
             self._cbx.run("true")  # the next engine puts the tree right when it starts
         left = strays(self._cbx.path)
         operations, wrong = self._judge(schedule, outcomes, snapshot(self._cbx.path))
@@ -106,6 +108,7 @@ class Bench:
             rolled_back=not wrong,
             healed_late=late,
             recovery_s=recovered_at - max(kills) if kills else None,
+            journal_bytes=journal,
             phase=Phase.ROLLBACK if any(_late_phase(one) for one in planted) else Phase.COMMAND,
             persistent=any(one.fault.trigger.lasting for one in planted),
         )

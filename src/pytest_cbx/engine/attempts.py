@@ -66,7 +66,7 @@ class Attempts:
         self._held: dict[TaskId, Exit] = {}
         """Ended, but something nested in them has not: their transactions contain it."""
         self.keeper = Keeper(token=token, workspace=workspace, settle=settle, executor=executor, arbiter=self)
-        self.injector = Injector(workspace, executor, herald, self.keeper.resume, self._pid_of_client)
+        self.injector = Injector(executor, herald, self.keeper.resume, self._pid_of_client)
 
     # --- starting ----------------------------------------------------------------------------------------
 

@@ -27,7 +27,7 @@ from pytest_cbx.errors import JournalError, PreimageLimit
 from pytest_cbx.execute.kernel.seccomp import Listener, Notification
 from pytest_cbx.execute.supervision.decode import Decoder
 from pytest_cbx.execute.supervision.deeds import CHANGING, READING, Deed, Trap
-from pytest_cbx.execute.supervision.inflight import InFlight
+from pytest_cbx.execute.supervision.inflight import InFlight, Way
 from pytest_cbx.execute.supervision.strikes import only_for_faults
 from pytest_cbx.plan.model import Claim, Domain, Mode
 from pytest_cbx.schedule.model import TaskId
@@ -274,8 +274,11 @@ class Guard:
         deed = trap.deed
         if deed is Deed.NONE and (trap.error or not trap.path):
             let_go(watched.listener, trap)
-        elif trap.path and not self._inflight.may_proceed(trap):
-            self._later.append((watched, _made(trap)))
+        elif trap.path and (way := self._inflight.way(trap)) is not Way.FREE:
+            if way is Way.AGAIN:
+                self._answer(watched, _made(trap))
+            else:
+                self._later.append((watched, _made(trap)))
         elif deed in CHANGING:
             self._change(watched, trap)
         elif deed is Deed.NONE:

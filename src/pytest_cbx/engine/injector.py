@@ -15,10 +15,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-import msgspec
-
 from pytest_cbx import events
-from pytest_cbx.engine import waker
+from pytest_cbx.engine import hits, waker
 from pytest_cbx.engine.herald import Herald
 from pytest_cbx.engine.ledger import Command
 from pytest_cbx.engine.memory_faults import MemoryBounds
@@ -38,12 +36,11 @@ from pytest_cbx.execute.supervision.strikes import (
     write_part,
 )
 from pytest_cbx.faults import model
-from pytest_cbx.faults.model import Fault, Hit
+from pytest_cbx.faults.model import Fault
 from pytest_cbx.faults.trigger import Aim, Moment
 from pytest_cbx.schedule.model import ClientId
 from pytest_cbx.transaction.disk import Disk
 
-_ENCODER = msgspec.json.Encoder()
 _TOLD_MAX = 1000
 """Strikes of one fault that are told: a clock is read very often."""
 _CLOCK_CALLS = frozenset((*READING, SLEEPING))
@@ -96,13 +93,11 @@ class Injector:
 
     def __init__(
         self,
-        workspace: bytes,
         executor: Executor,
         herald: Herald,
         resume: Callable[[Watched, Notification], None],
         client_pid: Callable[[ClientId], int],
     ) -> None:
-        self._workspace = workspace
         self._executor = executor
         self._herald = herald
         self._resume = resume
@@ -324,8 +319,6 @@ class Injector:
         match action:
             case model.Fail():
                 fail(listener, notification, action.error)
-            case model.Pretend():
-                listener.answer(notification.id, action.value)
             case model.FailThenPretend():
                 if armed.aim.struck == 1:
                     listener.refuse(notification.id, action.error)
@@ -460,18 +453,8 @@ class Injector:
             self._announce(armed, command, moment, pid)
 
     def _record(self, armed: Armed, command: Command, moment: Moment, pid: int) -> None:
-        fault = armed.fault
-        command.hits.append(fault.id)
-        hit = Hit(
-            fault=fault.id, kind=fault.kind, at=time.time(), command=command.spec.name, task=command.id,
-            attempt=command.attempts, call=moment.call, path=moment.path, pid=pid, nth=armed.aim.counted,
-        )  # fmt: skip
-        if fault.record:
-            descriptor = os.open(fault.record, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                os.write(descriptor, _ENCODER.encode(hit) + b"\n")
-            finally:
-                os.close(descriptor)
+        command.hits.append(armed.fault.id)
+        hits.record(armed.fault, moment, task=command.id, attempt=command.attempts, pid=pid, nth=armed.aim.counted)
 
     def _announce(self, armed: Armed, command: Command, moment: Moment, pid: int) -> None:
         fault = armed.fault

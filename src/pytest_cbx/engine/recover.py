@@ -74,6 +74,17 @@ def recover_locked(place: Rendezvous, workspace: Path, living_token: str, disk: 
     return RecoverySummary(journals=tuple(journals), killed=killed)
 
 
+def journal_bytes(workspace: Path) -> int:
+    """How much is kept of a work tree: by transactions that run, or that a dead engine has left."""
+    size = 0
+    for result in _seen(workspace):
+        for folder, _, names in os.walk(result.path):
+            for name in names:
+                with contextlib.suppress(OSError):
+                    size += os.lstat(os.path.join(folder, name)).st_size
+    return size
+
+
 def sweep_temporary(tree: str, living: str) -> None:
     """Remove the private temporary directories of a work tree's dead engines."""
     root = os.fsencode(temporary_root())

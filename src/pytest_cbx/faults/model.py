@@ -45,12 +45,6 @@ class Fail(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """As in `errno`."""
 
 
-class Pretend(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The call returns a value, unrun: `fsync` that lies."""
-
-    value: int = 0
-
-
 class FailThenPretend(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The first call fails, every later one returns 0, unrun: a disk that lost what it was to keep, and says so only once."""
 
@@ -127,7 +121,7 @@ class OwnDisk(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """`write` writes one half instead of failing."""
 
 
-Action: TypeAlias = Fail | Pretend | FailThenPretend | Signal | Delay | Part | Exit | NoStart | Memory | Clock | OwnDisk
+Action: TypeAlias = Fail | FailThenPretend | Signal | Delay | Part | Exit | NoStart | Memory | Clock | OwnDisk
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +92,8 @@ class Collector:
 
         evidence = self._evidence or Evidence(seed=self.seed, invalid=("no fault was tried: nothing is shown",))
         repeat = (
-            evidence.repeat or f"pytest --cbx-gate --cbx-chaos-seed {self.seed} {' '.join(self._config.args)}".strip()
+            evidence.repeat
+            or f"pytest --cbx-gate --cbx-chaos-seed {self.seed} {shlex.join(map(str, self._config.args))}".strip()
         )
         self._judgement = judge(dataclasses.replace(evidence, repeat=repeat))
         folder = self._options.report

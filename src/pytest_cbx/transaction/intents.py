@@ -366,8 +366,9 @@ class Intents:
         """What a rename that was let go, and may not have happened yet, brings to `path`."""
         if not self._pending or (found := self._pending.get(path)) is None:
             return None
-        info = self._look(found[0])
-        if info is None or _identity(info) != found[1]:
+        source = found[0]
+        info = self._look(source)
+        if info is None or _identity(info) != found[1] or _leads_elsewhere(_split(source)[0]):
             del self._pending[path]
             return None
         return info
@@ -408,6 +409,11 @@ def _covers(state: int, info: os.stat_result) -> bool:
     """Whether what is there may vanish without a record. Not a directory: things of before may have been moved into it and removed there,
     and come back by way of it. Nor one of several names of a file: by a descriptor, it is still changed when this name is gone."""
     return state == _FRESH or (state == _NAMED and not stat.S_ISDIR(info.st_mode) and info.st_nlink == 1)
+
+
+def _leads_elsewhere(folder: bytes) -> bool:
+    """Whether a link now stands on the way: what is found through it lies under another name."""
+    return os.path.realpath(folder) != folder
 
 
 def _split(path: bytes) -> tuple[bytes, bytes]:

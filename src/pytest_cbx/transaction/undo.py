@@ -76,7 +76,11 @@ class Undo:
         self._renames: dict[bytes, list[Record]] = {}
         self._absent: dict[bytes, int] = {}
         """Path → its oldest ABSENT record."""
+        self._ended: dict[Identity, list[int]] = {}
+        """Inode → where it may have vanished: from there on, its number may be that of another one."""
         for one in self._todo:
+            if one.kind is Kind.DIRECTORY or (one.kind is Kind.LINKED and one.how is not Kept.LINK):
+                self._ended.setdefault(_meta(one).identity, []).append(one.index)
             if one.kind is Kind.RENAME:
                 self._renames.setdefault(one.target, []).append(one)
                 self._renames.setdefault(one.path, []).append(one)
@@ -221,6 +225,8 @@ class Undo:
         mine, its, place = record.identity, record.other, record.path
         if record.path == path:
             mine, its, place = its, mine, record.target
+        if any(record.index < ended < index for ended in self._ended.get(mine, ())):
+            return False
         there = self._look(place)
         gone = self._is(there, its, record.index) if record.exchange else there is None
         return gone and self._is(info, mine, record.index)

@@ -84,6 +84,7 @@ def test_all_six_pass() -> None:
 BAD = {
     "corruption": with_trial(tree=TreeState.OTHER),
     "zero corruption": with_trial(tree=TreeState.PRE),  # success was reported
+    "o corruption": with_trial(converged=False, recovery_s=None),  # nobody was killed, and it does not come right
     "failed operations": with_trial(operations=(operation(OperationClass.WRONG, reason="it lied"),)),
     "degradation": dataclasses.replace(GOOD, pairs=tuple(Pair(bare_s=1.0, cbx_s=1.2) for _ in range(12))),
     "recovery": with_trial(recovery_s=10.5),

@@ -23,11 +23,13 @@ from pytest_cbx.execute.kernel.syscalls import table
 from pytest_cbx.execute.supervision.decode import Decoder
 from pytest_cbx.execute.supervision.deeds import Deed, Trap
 from pytest_cbx.execute.supervision.inflight import may_meet
+from pytest_cbx.transaction.disk import Disk
 from pytest_cbx.transaction.transaction import Transaction
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="decodes Linux' system calls")
 
 OLD = 1_600_000_000_000_000_000
+_AT_CWD = -100
 _WRITE, _NO_FOLLOW, _REMOVE_DIRECTORY, _EXCHANGE = os.O_WRONLY, 0x100, 0x200, 2
 X = ("nothing", "file", "hard link", "empty folder", "folder", "link", "link to a folder")
 """What `x` is at first."""
@@ -305,3 +307,75 @@ def test_many_calls_at_any_moment(tmp_path: Path, calls: list[Call], length: int
             scene.close()
         assert not left, "\n".join([f"seed {seed}:", *scene.log, *left])
         shutil.rmtree(tmp_path / "case")
+
+
+class Renumbering(Disk):
+    """A disk that gives a file the number of a directory that is gone, as file systems may."""
+
+    def __init__(self) -> None:
+        self.given: dict[int, int] = {}
+
+    def lstat(self, path: bytes) -> os.stat_result:  # type: ignore[override]
+        info = os.lstat(path)
+        return os.stat_result((info[0], self.given.get(info.st_ino, info.st_ino), *info[2:]), _nanoseconds(info))
+
+
+def _nanoseconds(info: os.stat_result) -> dict[str, int | float]:
+    names = (
+        "st_atime",
+        "st_mtime",
+        "st_ctime",
+        "st_atime_ns",
+        "st_mtime_ns",
+        "st_ctime_ns",
+        "st_blksize",
+        "st_blocks",
+        "st_rdev",
+    )
+    return {name: getattr(info, name) for name in names}
+
+
+def test_the_number_of_a_removed_folder_is_soon_that_of_a_file(tmp_path: Path) -> None:
+    disk = Renumbering()
+    tree = tmp_path / "tree"
+    plant(tree, "empty folder")
+    before = snapshot(tree)
+    root = os.fsencode(tree)
+    x, f = root + b"/x", root + b"/d/f"
+    told = Transaction.begin(os.fsencode(tmp_path / "journal"), token="t", roots=(root,), label="test", disk=disk)
+    number = os.lstat(x).st_ino
+    told.rename(x, f, exchange=True)
+    _swap(x, f)
+    told.remove(f)
+    os.rmdir(f)
+    told.rename(root + b"/d", root + b"/empty", exchange=True)
+    _swap(root + b"/d", root + b"/empty")
+    told.create(f)
+    os.symlink("a", f)
+    disk.given[os.lstat(f).st_ino] = number
+    report = told.roll_back()
+    assert (report.incomplete, report.left, describe(before, snapshot(tree))) == ((), (), [])
+
+
+def test_a_link_where_a_folder_was_leads_to_no_pending_rename(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    plant(tree, "folder")
+    before = snapshot(tree)
+    root = os.fsencode(tree)
+    one, other, folder, link = root + b"/d/f", root + b"/x/f", root + b"/x", root + b"/ld"
+    told = Transaction.begin(os.fsencode(tmp_path / "journal"), token="t", roots=(root,), label="test")
+    for source, target in ((one, other), (folder, link)):
+        told.rename(source, target, exchange=True)
+        _swap(source, target)
+    assert os.readlink(folder) == b"d"
+    told.create(root + b"/d/new")
+    (tree / "d/new").write_text("new")
+    told.rename(root + b"/d/new", one)
+    os.rename(root + b"/d/new", one)
+    report = told.roll_back()
+    assert (report.incomplete, report.left, describe(before, snapshot(tree))) == ((), (), [])
+
+
+def _swap(one: bytes, other: bytes) -> None:
+    done = ctypes.CDLL(None).syscall(table().numbers["renameat2"], _AT_CWD, one, _AT_CWD, other, _EXCHANGE)
+    assert done == 0

@@ -7,9 +7,10 @@ what the path leads to, the call would reach a file of which no pre-image was ta
   is on its way, and no call is decoded until it has happened;
 - a call that takes a name away or puts something else there does not meet another one on its path: `may_meet` is the rule.
 
-For each trapped call: `arrived`; decode it (`may_decode` tells beforehand whether that is of use); when `may_proceed`, take the
-pre-image, `note` and proceed, all in one go. Whenever that has to stop, for a lock, a long copy, or because the answer was no,
-decode it anew after a moment: what was decoded may no longer be true.
+For each trapped call: `arrived`; decode it (`may_decode` tells beforehand whether that is of use); when its `way` is free, take
+the pre-image, `note` and proceed, all in one go. Whenever that has to stop, for a lock, a long copy, or because its way was not
+free, decode it anew: what was decoded may no longer be true. That holds as well when the call that it may not meet turns out to have
+happened by now: while this one was decoded, it perhaps had not.
 
 Nothing tells that a call has happened. What proves it, for a thread: it made another trapped call; it is gone; it sleeps in
 another call (or in the same with other arguments); it has used more processor time since than the way through a path can
@@ -24,6 +25,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from enum import Enum, auto
 
 from pytest_cbx.execute.supervision.deeds import Deed, Trap
 
@@ -42,6 +44,16 @@ _NAMING = frozenset({Deed.CREATE, Deed.REMOVE, Deed.RENAME, Deed.EXCHANGE})
 """After these, something else is at the path."""
 _BARRING = frozenset({Deed.REMOVE, Deed.METADATA})
 """After these, what lies below a directory may be out of reach."""
+
+
+class Way(Enum):
+    """Whether a call that was decoded may go on."""
+
+    FREE = auto()
+    AGAIN = auto()
+    """Whatever it might have met has happened by now, but perhaps not before it was decoded: decode it anew, at once."""
+    TAKEN = auto()
+    """Decode it anew after a moment."""
 
 
 def may_meet(one: Trap, other: Trap) -> bool:
@@ -168,27 +180,27 @@ class InFlight:
     def _has_turn(self, tid: int) -> bool:
         return not self._waiting or self._waiting == tid or self._clock() > self._waits_until
 
-    def may_proceed(self, trap: Trap) -> bool:
+    def way(self, trap: Trap) -> Way:
         """Whether a call that was just decoded may go on."""
         if self._structural and (len(self._structural) > 1 or trap.pid not in self._structural):
-            # Even if it has happened by now: it had not when this one was decoded, perhaps.
-            self.may_decode(trap.pid)
-            return False
+            return Way.AGAIN if self.may_decode(trap.pid) else Way.TAKEN
         if trap.structural:
-            return self.clear_for(trap.pid)
+            return self._way_of_structural(trap.pid)
         if not self._has_turn(trap.pid):
-            return False
+            return Way.TAKEN
         if self._next is not None and not self._is_its_turn(self._next, trap):
-            return False
+            return Way.TAKEN
         if trap.deed not in _NAMING and trap.deed not in _BARRING and not self._careful:
-            return True
+            return Way.FREE
         near = self._near(trap)
-        if not near or self._all_done(near, trap.pid):
-            return True
+        if not near:
+            return Way.FREE
+        if self._all_done(near, trap.pid):
+            return Way.AGAIN
         if self._next is None:
             self._next = _Call(trap, self._clock())
             self._next_tid = trap.pid
-        return False
+        return Way.TAKEN
 
     def _near(self, trap: Trap) -> list[int]:
         """Whose call it may not meet."""
@@ -209,19 +221,20 @@ class InFlight:
             return True
         return not any(path in waits.paths for path in _paths(trap))
 
-    def clear_for(self, tid: int) -> bool:
-        """Whether no call of another thread is on its way, so that a structural call of this one may go on.
+    def _way_of_structural(self, tid: int) -> Way:
+        """Free when no call of another thread is on its way.
 
         If not, no further call is decoded for a moment: else somebody would always be on his way.
         """
         now = self._clock()
         if self._waiting not in (0, tid) and now <= self._waits_until:
-            return False
+            return Way.TAKEN
+        others = len(self._calls) - (tid in self._calls)
         if self._all_done(self._calls, tid):
             self._waiting = 0
-            return True
+            return Way.AGAIN if others else Way.FREE
         self._waiting, self._waits_until = tid, now + _TURN
-        return False
+        return Way.TAKEN
 
     def _all_done(self, tids: dict[int, _Call] | set[int] | list[int], but: int) -> bool:
         for tid in list(tids):

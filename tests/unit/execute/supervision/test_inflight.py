@@ -13,7 +13,7 @@ import pytest
 from pytest_cbx.execute.kernel.seccomp import Notification
 from pytest_cbx.execute.supervision import inflight
 from pytest_cbx.execute.supervision.deeds import Deed, Trap
-from pytest_cbx.execute.supervision.inflight import DONE_NS, PATIENCE, STARVED, InFlight
+from pytest_cbx.execute.supervision.inflight import DONE_NS, PATIENCE, STARVED, InFlight, Way
 
 A, B, C = 1001, 1002, 1003
 ARGUMENTS = (1, 2, 3, 0, 0, 0)
@@ -68,25 +68,32 @@ def link(tid: int) -> Trap:
     return trap(tid, Deed.CREATE, b"/w/link", structural=True)
 
 
+def is_clear(calls: InFlight, tid: int) -> bool:
+    """Whether nobody else is on his way."""
+    way = calls.way(link(tid))
+    assert way is not Way.AGAIN or calls.way(link(tid)) is Way.FREE
+    return way is not Way.TAKEN
+
+
 class TestProof:
     def test_one_that_runs_may_still_be_on_its_way(self, calls: InFlight) -> None:
         calls.note(trap(A))
-        assert not calls.clear_for(B)
+        assert not is_clear(calls, B)
 
     def test_its_own_call_stands_in_nobodys_way(self, calls: InFlight) -> None:
         calls.note(trap(A))
-        assert calls.clear_for(A)
+        assert is_clear(calls, A)
 
     def test_another_trapped_call_proves_the_one_before(self, calls: InFlight) -> None:
         calls.note(trap(A))
         calls.arrived(A)
-        assert calls.clear_for(B)
+        assert is_clear(calls, B)
 
     def test_a_thread_that_is_gone_has_done_it(self, calls: InFlight, world: World) -> None:
         calls.note(trap(A))
         world.states.clear()
         world.used.clear()
-        assert calls.clear_for(B)
+        assert is_clear(calls, B)
         assert len(calls) == 0
 
     @pytest.mark.parametrize(
@@ -103,70 +110,70 @@ class TestProof:
     def test_where_it_sleeps_tells(self, calls: InFlight, world: World, state: bytes, done: bool) -> None:
         calls.note(trap(A))
         world.states[A] = state
-        assert calls.clear_for(B) is done
+        assert is_clear(calls, B) is done
 
     def test_processor_time_tells(self, calls: InFlight, world: World) -> None:
         calls.note(trap(A))
-        assert not calls.clear_for(B)
+        assert not is_clear(calls, B)
         world.used[A] += 1
-        assert not calls.clear_for(B)
+        assert not is_clear(calls, B)
         world.used[A] += DONE_NS - 1
-        assert not calls.clear_for(B)
+        assert not is_clear(calls, B)
         world.used[A] += 1
-        assert calls.clear_for(B)
+        assert is_clear(calls, B)
 
     def test_how_far_the_count_lagged_behind_tells_nothing(self, calls: InFlight, world: World) -> None:
         calls.note(trap(A))
-        assert not calls.clear_for(B)
+        assert not is_clear(calls, B)
         world.used[A] += 10 * DONE_NS
-        assert not calls.clear_for(B)
+        assert not is_clear(calls, B)
 
     def test_time_used_before_anybody_asked_tells_nothing(self, calls: InFlight, world: World) -> None:
         world.used[A] = 10 * DONE_NS
         calls.note(trap(A))
-        assert not calls.clear_for(B)
+        assert not is_clear(calls, B)
 
     def test_one_that_sleeps_in_the_kernel_is_not_waited_for_longer(self, calls: InFlight, world: World) -> None:
         calls.note(trap(A))
         world.states[A] = THE_CALL
         world.now += PATIENCE - 0.001
-        assert not calls.clear_for(B)
+        assert not is_clear(calls, B)
         world.now += 0.002
-        assert calls.clear_for(B)
+        assert is_clear(calls, B)
 
     def test_one_that_gets_no_processor_is_waited_for(self, calls: InFlight, world: World) -> None:
         calls.note(trap(A))
-        assert not calls.clear_for(B)
+        assert not is_clear(calls, B)
         world.now += 2 * PATIENCE
-        assert not calls.clear_for(B)
+        assert not is_clear(calls, B)
         world.used[A] += 1
-        assert not calls.clear_for(B)
+        assert not is_clear(calls, B)
         world.used[A] += DONE_NS - 1
-        assert not calls.clear_for(B)
+        assert not is_clear(calls, B)
         world.used[A] += 1
-        assert calls.clear_for(B)
+        assert is_clear(calls, B)
 
     def test_one_that_waits_for_the_disk_is_waited_for(self, calls: InFlight, world: World) -> None:
         calls.note(trap(A))
         world.states[A], world.blocked = THE_CALL, frozenset({A})
         world.now += 2 * PATIENCE
-        assert not calls.clear_for(B)
+        assert not is_clear(calls, B)
         world.blocked = frozenset()
-        assert calls.clear_for(B)
+        assert is_clear(calls, B)
 
     def test_but_not_for_ever(self, calls: InFlight, world: World) -> None:
         calls.note(trap(A))
-        assert not calls.clear_for(B)
+        assert not is_clear(calls, B)
         world.now += STARVED + 0.001
-        assert calls.clear_for(B)
+        assert is_clear(calls, B)
 
     def test_without_its_counters_patience_decides(self, calls: InFlight, world: World) -> None:
         calls.note(trap(A))
         world.states.clear()
         world.used[A] = 0
-        assert not calls.clear_for(B)
+        assert not is_clear(calls, B)
         world.now += PATIENCE + 0.001
-        assert calls.clear_for(B)
+        assert is_clear(calls, B)
 
 
 class TestWhoWaits:
@@ -180,38 +187,45 @@ class TestWhoWaits:
     def test_what_was_decoded_before_it_happened_is_decoded_again(self, calls: InFlight, world: World) -> None:
         calls.note(link(A))
         world.states[A] = b"-1 0 0\n"
-        assert not calls.may_proceed(trap(B))
-        assert calls.may_proceed(trap(B))
+        assert calls.way(trap(B)) is Way.AGAIN
+        assert calls.way(trap(B)) is Way.FREE
+
+    @pytest.mark.parametrize("later", [link(B), trap(B, Deed.REMOVE)], ids=["structural", "on its path"])
+    def test_whatever_it_was(self, calls: InFlight, world: World, later: Trap) -> None:
+        calls.note(trap(A))
+        world.states[A] = b"-1 0 0\n"
+        assert calls.way(later) is Way.AGAIN
+        assert calls.way(later) is Way.FREE
 
     def test_its_own_structural_call_does_not_hold_a_thread_up(self, calls: InFlight) -> None:
         calls.note(link(A))
-        assert calls.may_proceed(trap(A))
+        assert calls.way(trap(A)) is Way.FREE
 
     def test_nor_while_one_waits(self, calls: InFlight, world: World) -> None:
         calls.note(trap(A))
-        assert not calls.may_proceed(link(B))
+        assert calls.way(link(B)) is Way.TAKEN
         calls.arrived(A)
         assert not calls.may_decode(A)
-        assert not calls.may_proceed(trap(A))
+        assert calls.way(trap(A)) is Way.TAKEN
         assert calls.may_decode(B)
-        assert calls.may_proceed(link(B))
+        assert calls.way(link(B)) is Way.FREE
         calls.note(link(B))
         calls.arrived(B)
         assert calls.may_decode(A)
 
     def test_one_that_does_not_ask_again_loses_its_turn(self, calls: InFlight, world: World) -> None:
         calls.note(trap(A))
-        assert not calls.may_proceed(link(B))
+        assert calls.way(link(B)) is Way.TAKEN
         world.now += 0.021
         assert calls.may_decode(A)
 
     def test_the_first_structural_call_that_waits_is_the_first(self, calls: InFlight, world: World) -> None:
         calls.note(trap(A))
-        assert not calls.may_proceed(link(B))
+        assert calls.way(link(B)) is Way.TAKEN
         calls.arrived(A)
-        assert not calls.may_proceed(link(C))
-        assert calls.may_proceed(link(B))
-        assert calls.may_proceed(link(C))
+        assert calls.way(link(C)) is Way.TAKEN
+        assert calls.way(link(B)) is Way.FREE
+        assert calls.way(link(C)) is Way.FREE
 
     @pytest.mark.parametrize(
         ("first", "second", "free"),
@@ -245,23 +259,23 @@ class TestWhoWaits:
     )  # fmt: skip
     def test_on_one_path(self, calls: InFlight, first: Trap, second: Trap, free: bool) -> None:
         calls.note(first)
-        assert calls.may_proceed(second) is free
+        assert calls.way(second) is (Way.FREE if free else Way.TAKEN)
 
     def test_those_on_one_path_take_turns(self, calls: InFlight, world: World) -> None:
         calls.note(trap(A))
-        assert not calls.may_proceed(trap(B, Deed.REMOVE))
+        assert calls.way(trap(B, Deed.REMOVE)) is Way.TAKEN
         calls.arrived(A)
-        assert not calls.may_proceed(trap(A))
-        assert calls.may_proceed(trap(A, path=b"/w/g"))
-        assert calls.may_proceed(trap(B, Deed.REMOVE))
-        assert calls.may_proceed(trap(A))
+        assert calls.way(trap(A)) is Way.TAKEN
+        assert calls.way(trap(A, path=b"/w/g")) is Way.FREE
+        assert calls.way(trap(B, Deed.REMOVE)) is Way.FREE
+        assert calls.way(trap(A)) is Way.FREE
 
     def test_and_lose_them_when_they_do_not_ask_again(self, calls: InFlight, world: World) -> None:
         calls.note(trap(A))
-        assert not calls.may_proceed(trap(B, Deed.REMOVE))
+        assert calls.way(trap(B, Deed.REMOVE)) is Way.TAKEN
         calls.arrived(A)
         world.now += 0.021
-        assert calls.may_proceed(trap(A))
+        assert calls.way(trap(A)) is Way.FREE
 
     def test_what_has_no_path_is_not_remembered(self, calls: InFlight) -> None:
         calls.note(Trap(1, A, "kill", Deed.SIGNAL, target=5, number=9))
@@ -289,7 +303,7 @@ class TestRealThreads:
         """Whether the way becomes free before any patience ends."""
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
-            if calls.clear_for(1):
+            if is_clear(calls, 1):
                 return True
         return False
 
@@ -297,7 +311,7 @@ class TestRealThreads:
         calls = InFlight(lambda: 0.0)
         calls.note(trap(process.pid))
         deadline = time.monotonic() + 20
-        while not calls.clear_for(1) and time.monotonic() < deadline:
+        while not is_clear(calls, 1) and time.monotonic() < deadline:
             time.sleep(0.001)
         assert len(calls) == 0
 
@@ -306,10 +320,10 @@ class TestRealThreads:
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         calls = InFlight(lambda: 0.0)
         calls.note(trap(process.pid))
-        assert calls.clear_for(1)
+        assert is_clear(calls, 1)
         process.wait()
         calls.note(trap(process.pid))
-        assert calls.clear_for(1)
+        assert is_clear(calls, 1)
 
     def test_busy(self) -> None:
         busy = subprocess.Popen(["sh", "-c", "while :; do :; done"])
@@ -317,7 +331,7 @@ class TestRealThreads:
             calls = InFlight(lambda: 0.0)
             calls.note(trap(busy.pid))
             deadline = time.monotonic() + 20
-            while not calls.clear_for(1) and time.monotonic() < deadline:
+            while not is_clear(calls, 1) and time.monotonic() < deadline:
                 time.sleep(0.001)
             assert len(calls) == 0
         finally:
