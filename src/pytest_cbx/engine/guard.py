@@ -261,6 +261,7 @@ class Guard:
 
     def resume(self, watched: Watched, notification: Notification) -> None:
         """A call that a fault held up goes on as ever."""
+        self._inflight.arrived(notification.pid)
         if only_for_faults(notification, reads=watched.reads is not None):
             watched.listener.proceed(notification.id)
         else:

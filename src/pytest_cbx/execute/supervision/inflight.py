@@ -203,7 +203,7 @@ class InFlight:
         return Way.TAKEN
 
     def _near(self, trap: Trap) -> list[int]:
-        """Whose call it may not meet."""
+        """Whose call it may not meet; never its own thread's."""
         calls, at = self._calls, self._at
         found: set[int] = set()
         for path in _paths(trap):
@@ -213,7 +213,7 @@ class InFlight:
                 path = path.rpartition(b"/")[0]  # noqa: PLW2901 - its directory, and so on
         if trap.deed in _BARRING:
             found.update(calls)
-        return [tid for tid in found if not may_meet(calls[tid].trap, trap)]
+        return [tid for tid in found if tid != trap.pid and not may_meet(calls[tid].trap, trap)]
 
     def _is_its_turn(self, waits: _Call, trap: Trap) -> bool:
         if trap.pid == self._next_tid or self._clock() > waits.at + _TURN:

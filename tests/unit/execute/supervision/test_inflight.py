@@ -197,6 +197,10 @@ class TestWhoWaits:
         assert calls.way(later) is Way.AGAIN
         assert calls.way(later) is Way.FREE
 
+    def test_nor_does_its_own_on_the_same_path(self, calls: InFlight) -> None:
+        calls.note(trap(A, Deed.REMOVE))
+        assert calls.way(trap(A)) is Way.FREE
+
     def test_its_own_structural_call_does_not_hold_a_thread_up(self, calls: InFlight) -> None:
         calls.note(link(A))
         assert calls.way(trap(A)) is Way.FREE
