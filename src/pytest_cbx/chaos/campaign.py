@@ -80,7 +80,8 @@ class Result:
         lines = [f"{made}: {len(self.failed)} failed", *(f"  {reason}" for reason in self.evidence.invalid)]
         for trial in self.failed[:3]:
             why = "; ".join(one.reason for one in trial.operations if one.reason) or "it did not come right once healed"
-            lines.append(f"  trial {trial.number}: {why}")
+            ended = ", ".join(f"{one.name} {one.status}" for one in trial.operations if one.status)
+            lines.append(f"  trial {trial.number} ({ended}): {why}")
         unfired = [trial for trial in self.trials if trial.unfired]
         if unfired:
             lines.append(

@@ -11,6 +11,7 @@ import msgspec
 from pytest_cbx.client.jobs import Job
 from pytest_cbx.client.outcome import Changes, Outcome, error_of
 from pytest_cbx.client.output import cache_home
+from pytest_cbx.client.results import NO_RESULTS, Results
 from pytest_cbx.engine.protocol import ChangeList, Finished
 
 
@@ -30,6 +31,7 @@ def outcome_of(
     stdout: str = "",
     stderr: str = "",
     log: Path | None = None,
+    results: Results = NO_RESULTS,
 ) -> Outcome:
     """The outcome of a job. `root`: the engine's work tree; `isolation`: the rung that the job was given."""
     return Outcome(
@@ -65,6 +67,8 @@ def outcome_of(
         outside=tuple(sorted(os.fsdecode(path) for path in finished.outside)),
         diff=finished.diff,
         faults=tuple(finished.faults),
+        cases=results.cases,
+        results_problem=results.problem,
         error=error_of(status=finished.status, cause=finished.cause, reason=finished.reason, name=job.request.name),
     )
 

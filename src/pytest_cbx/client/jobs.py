@@ -25,7 +25,7 @@ from pytest_cbx.client.learning import (
     products_of_others,
 )
 from pytest_cbx.client.slots import most_cores
-from pytest_cbx.config.model import CommandConfig, Settings
+from pytest_cbx.config.model import CommandConfig, Settings, parse_results
 from pytest_cbx.effects.model import Effects, Scope
 from pytest_cbx.engine.ignored import Ignored
 from pytest_cbx.errors import UsageError
@@ -147,7 +147,7 @@ def _draft(
         workspace=str(site.base),
         cwd=str(directory),
         reads=command.reads,
-        writes=command.writes,
+        writes=(*command.writes, *_results(command)),
         locks=command.locks,
         tier=assessment.tier,
     )
@@ -168,6 +168,12 @@ def _draft(
     return Job(
         config=command, request=request, directory=directory, base=site.base, trace=lesson.trace, learned=learned
     )
+
+
+def _results(command: CommandConfig) -> tuple[str, ...]:
+    """A command writes its results, whether its text tells or not."""
+    pattern = parse_results(command.results)[1] if command.results is not None else "-"
+    return () if pattern == "-" else (pattern,)
 
 
 def _is_guarded(command: CommandConfig, settings: Settings) -> bool:

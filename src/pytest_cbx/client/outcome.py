@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_cbx.errors import CbxError, CommandDenied, CommandTimeout, LockTimeout, SpawnError
+from pytest_cbx.frameworks.cases import Case
 from pytest_cbx.tier import Tier
 
 TAIL_LINES = 40
@@ -91,6 +92,10 @@ class Outcome:
     """Of a dry run: what it would have changed, as unified diff."""
     faults: tuple[str, ...] = ()
     """Ids of the faults that struck it, in order, as often as they did."""
+    cases: tuple[Case, ...] = ()
+    """Of its `results`."""
+    results_problem: str = ""
+    """Why its `results` could not be read; empty: they were, or it has none."""
     error: CbxError | None = None
     """Set when it was not the command's own exit code that ended it."""
 
@@ -98,6 +103,11 @@ class Outcome:
     def ok(self) -> bool:
         """Whether it ran and exited with 0."""
         return self.status == "passed"
+
+    @property
+    def bad_cases(self) -> int:
+        """How many of its cases failed, or could not be tried."""
+        return sum(one.bad for one in self.cases)
 
     @property
     def undone(self) -> str:

@@ -20,6 +20,7 @@ from pytest_cbx.client.learning import Diary
 from pytest_cbx.client.outcome import Outcome
 from pytest_cbx.client.output import OutputFolder
 from pytest_cbx.client.protection import rollback_of, rung_of
+from pytest_cbx.client.results import result_files, results_of
 from pytest_cbx.client.standard_input import claims_on_input
 from pytest_cbx.config.model import Rollback, Settings
 from pytest_cbx.engine.client import Client
@@ -66,6 +67,11 @@ class _Pending:
     stdout: Path
     stderr: Path
     isolation: str
+
+    @property
+    def spared(self) -> Path:
+        """Takes its result files if its changes are undone."""
+        return self.stdout.with_suffix(".results")
 
 
 @dataclass(slots=True)
@@ -197,6 +203,8 @@ class Runner:
                 privileged=job.config.privileged,
                 root=b"" if job.base == self._root else os.fsencode(job.base),
                 faults=list(faults),
+                results=result_files(job),
+                spared=os.fsencode(pending.spared),
             )
         for join in plan.joins:
             specs[join.number] = JoinSpec(
@@ -306,6 +314,9 @@ class Runner:
         job = pending.job
         isolation = finished.isolation or pending.isolation
         self._diary.take_down(job.trace, job.request, finished, isolation=isolation)
+        results = results_of(
+            job, finished, output=None if pending.capture is Capture.INHERIT else pending.stdout, spared=pending.spared
+        )
         return outcome_of(
             job,
             finished,
@@ -314,6 +325,7 @@ class Runner:
             stdout=_read_and_remove(pending.stdout) if separate else "",
             stderr=_read_and_remove(pending.stderr) if separate else "",
             log=pending.stdout if pending.capture is Capture.INTERLEAVED else None,
+            results=results,
         )
 
     def _place(self, job: Job, number: int, capture: Capture, isolation: str) -> _Pending:

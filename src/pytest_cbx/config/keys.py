@@ -93,6 +93,6 @@ def command(memory_total: Callable[[], int]) -> Readers:
         "memory": values.memory(memory_total),
         "rollback": values.choice(Rollback),
         "privileged": values.boolean,
-        "results": values.text,
+        "results": values.results,
         "tags": values.tags,
     }

@@ -61,6 +61,29 @@ class Rollback(Enum):
     ALWAYS = "always"
 
 
+class ResultFormat(Enum):
+    """In which format a command's results are; told before them and a colon, or seen from the file."""
+
+    JUNIT = "junit"
+    TAP = "tap"
+    GO = "go"
+    """`go test -json`."""
+    LIBTEST = "libtest"
+    """`cargo test`."""
+    SARIF = "sarif"
+    ESLINT = "eslint"
+    RUFF = "ruff"
+    SHELLCHECK = "shellcheck"
+    MYPY = "mypy"
+
+
+def parse_results(text: str) -> tuple[ResultFormat | None, str]:
+    """A command's `results`: its format (None: to be seen from the file), and the rest: a glob, or `-` for the output."""
+    head, colon, rest = text.partition(":")
+    form = next((one for one in ResultFormat if one.value == head), None)
+    return (form, rest.strip()) if colon and form is not None else (None, text.strip())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instances:
     """How many instances may run at once, by tier and in all. Source: founding documents, "Instance Limits"."""
@@ -157,6 +180,7 @@ class CommandConfig:
     privileged: bool = False
     """It may run as another user: it runs at `off`, because a guarded process cannot gain privileges."""
     results: str | None = None
+    """See `parse_results`; the glob is relative to `cwd`."""
     tags: tuple[str, ...] = ()
 
 

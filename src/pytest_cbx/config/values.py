@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import TypeAlias, TypeVar
 
 from pytest_cbx.config import units
+from pytest_cbx.config.model import ResultFormat, parse_results
 from pytest_cbx.severity import RULES, Severity
 from pytest_cbx.tier import Tier
 
@@ -420,6 +421,25 @@ def is_inside(folder: str, base: str) -> bool:
     """Whether the absolute `folder` is `base` or lies below it, by their text alone."""
     folder, base = os.path.normpath(folder), os.path.normpath(base)
     return folder == base or folder.startswith(base.rstrip("/") + "/")
+
+
+def results(value: object) -> str:
+    """A glob or `-`, after the name of a format and a colon or not."""
+    said = text(value)
+    form, pattern = parse_results(said)
+    head, colon, _ = said.partition(":")
+    if form is None and colon and re.fullmatch(r"[a-z]+[a-z0-9-]*", head):
+        known = [one.value for one in ResultFormat]
+        close = get_close_matches(head, known, 1)
+        raise wrong(
+            f'has no format "{head}"; there are {", ".join(known)}',
+            f'did you mean "{close[0]}:"?' if close else 'a path with a colon in it: begin it with "./"',
+        )
+    if not pattern:
+        raise wrong(
+            "must name a file after its format", f'write "{head}:reports/results.xml", or "{head}:-" for the output'
+        )
+    return said
 
 
 def discover(value: object) -> bool:

@@ -22,6 +22,7 @@ from pytest_cbx.engine.injector import extra_calls
 from pytest_cbx.engine.ledger import Command
 from pytest_cbx.engine.own_disk import striking
 from pytest_cbx.engine.protocol import CHANGES_MAX, OBSERVATIONS_MAX, ChangeList, CommandSpec, Observation, Settle
+from pytest_cbx.engine.spared import spare
 from pytest_cbx.engine.temporary import VARIABLES, TemporaryFolders
 from pytest_cbx.engine.watched import Meet, Watched
 from pytest_cbx.errors import JournalDamaged, JournalError, SpawnError
@@ -321,6 +322,8 @@ class Keeper:
             watched.failure = self._commit(transaction)
             undone = bool(watched.failure)
         if undone:
+            if spec.results and not again:
+                spare(spec.results, spec.spared)
             left = self.undo(command.id)
         return self._settlement(
             watched,

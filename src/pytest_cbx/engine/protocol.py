@@ -148,6 +148,10 @@ class CommandSpec(Node, frozen=True, kw_only=True):
     """It may run as another user, and so runs at `off`."""
     root: bytes = b""
     """Absolute: a work tree of its own, beside the engine's, that its transaction covers too (a test's directory). Empty: none."""
+    results: bytes = b""
+    """Absolute glob of its result files; where its changes are undone, these are copied first. Empty: none."""
+    spared: bytes = b""
+    """Absolute: the folder that they are copied to, each at its absolute path below it."""
     faults: list[Fault] = []
     """What strikes it. It runs at `guard` at least, and supervised whatever its tier."""
 

@@ -39,6 +39,24 @@ def add_junit_properties(config: pytest.Config, found: Iterable[tuple[str, str]]
         xml.add_global_property(name, value)
 
 
+def forget_failures(reports: Iterable[pytest.TestReport], item: pytest.Item) -> None:
+    """Have `--lf` and `--sw` not remember these reports, which are of no items: they remember the item that they belong to."""
+    manager = item.config.pluginmanager
+    last, step = manager.get_plugin("lfplugin"), manager.get_plugin("stepwiseplugin")
+    cached = getattr(step, "cached_info", step)  # since pytest 8.4
+    name = "last_failed" if hasattr(cached, "last_failed") else "lastfailed"
+    for report in reports:
+        if last is not None:
+            last.lastfailed.pop(_key(report), None)
+        if cached is not None and getattr(cached, name, None) == _key(report):
+            setattr(cached, name, _key(item))
+
+
+def _key(named: pytest.TestReport | pytest.Item) -> object:
+    """By what pytest remembers it: since 9.1 an object, before that the text."""
+    return getattr(named, "id", named.nodeid)
+
+
 def is_marked_skip(item: pytest.Item) -> bool:
     """Whether a mark on the item will skip it in its set-up."""
     return evaluate_skip_marks(item) is not None

@@ -8,6 +8,7 @@ from pytest_cbx.client.outcome import TAIL_LINES, Outcome, tail_of_file, told
 from pytest_cbx.severity import Severity
 
 _LABEL = 9
+_CASES_SHOWN = 20
 
 
 def describe_failure(outcome: Outcome, job: Job | None, deny: Severity | None = None) -> str:
@@ -18,6 +19,8 @@ def describe_failure(outcome: Outcome, job: Job | None, deny: Severity | None = 
     lines += _row("result", [how_it_ended(outcome)])
     if outcome.cause == REFUSED and job is not None:
         return "\n".join([*lines, *_refused(job, deny)])
+    if outcome.cases or outcome.results_problem:
+        lines += _row("cases", _cases(outcome))
     if outcome.attempts > 1:
         lines += _row("attempts", [str(outcome.attempts)])
     if outcome.waited_for:
@@ -52,13 +55,26 @@ def _row(label: str, values: list[str]) -> list[str]:
 
 
 def how_it_ended(outcome: Outcome) -> str:
-    """One line, e.g. "exit code 3 after 0.52 s"."""
+    """One line, e.g. "exit code 3 after 0.52 s", "1 of 3 cases failed, exit code 1 after 2.10 s"."""
     if outcome.exit_code is None:
         return outcome.reason or f"{outcome.status}, never ran"
+    cases = ""
+    if outcome.bad_cases:
+        cases = f"{outcome.bad_cases} of {len(outcome.cases)} case{'s' if len(outcome.cases) != 1 else ''} failed, "
+    elif outcome.ok and outcome.results_problem:
+        cases = "its results cannot be read, "
     how = outcome.reason or (f"signal {outcome.signal}" if outcome.signal else f"exit code {outcome.exit_code}")
     if outcome.reason and f"{outcome.exit_code}" not in outcome.reason:
         how += f" (exit code {outcome.exit_code})"
-    return f"{how} after {outcome.duration:.2f} s"
+    return f"{cases}{how} after {outcome.duration:.2f} s"
+
+
+def _cases(outcome: Outcome) -> list[str]:
+    if outcome.results_problem:
+        return [outcome.results_problem]
+    bad = [f"{one.status.value:<7} {one.name}" for one in outcome.cases if one.bad]
+    more = [f"… and {len(bad) - _CASES_SHOWN} more"] if len(bad) > _CASES_SHOWN else []
+    return [f"{len(bad)} of {len(outcome.cases)} failed", *bad[:_CASES_SHOWN], *more]
 
 
 def _output(outcome: Outcome) -> list[str]:

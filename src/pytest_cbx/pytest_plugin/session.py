@@ -8,7 +8,7 @@ from collections.abc import Generator
 import pytest
 
 from pytest_cbx.errors import CbxError
-from pytest_cbx.pytest_plugin import _compat, terminal
+from pytest_cbx.pytest_plugin import _compat, cases, terminal
 from pytest_cbx.pytest_plugin.board import Board
 from pytest_cbx.pytest_plugin.collect import CollectPlugin, add_file_to_arguments
 from pytest_cbx.pytest_plugin.explain import ExplainPlugin
@@ -72,6 +72,16 @@ class ReportPlugin:
     def pytest_timeout_set_timer(self, item: pytest.Item) -> bool | None:
         """The engine holds a command to its deadline; a second clock in this process could only strike at the same time."""
         return True if isinstance(item, CbxItem) else None
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Report the cases of a command after the command."""
+        result = yield
+        if isinstance(item, CbxItem):
+            outcome = self._board.outcomes.get(item.command.name)
+            if outcome is not None and outcome.cases:
+                cases.tell(item, outcome)
+        return result
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
