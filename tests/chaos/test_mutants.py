@@ -131,7 +131,7 @@ def counted(stand: Stand) -> None:
 
 
 def idle(stand: Stand) -> None:
-    stand.record(measure(stand.root, stand.root, stand.settings, rounds=0, long=5.0))
+    stand.record(measure(stand.root, stand.root, stand.settings, rounds=0, long=2.0))
 
 
 SCENARIOS = {

@@ -37,7 +37,7 @@ def measure(
     *,
     seconds: float = 1.0,
     rounds: int = ROUNDS,
-    long: float = 10.0,
+    long: float = 15.0,
     seed: int = 1,
 ) -> Evidence:
     """Pairs for the degradation, and the occupancy of the slots.

@@ -22,6 +22,7 @@ EXIT_BUG = 3
 
 
 _COMMANDS = {
+    "init": "write a cbx.toml of what the project's frameworks declare",
     "explain": "what a command would touch, its tier and why; runs nothing",
     "plan": "the order in which the project's commands would run, and why; runs nothing",
     "run": "run one command beside the others of this work tree",

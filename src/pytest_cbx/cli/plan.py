@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from pytest_cbx.cli.project import open_project
+from pytest_cbx.client.commands import commands_of
 from pytest_cbx.client.denial import findings_against, told
 from pytest_cbx.client.hookspecs import plugin_manager
 from pytest_cbx.client.isolation import reach
@@ -50,9 +51,10 @@ def _plan(arguments: argparse.Namespace) -> int:
     started = time.perf_counter()
     project = open_project(Path.cwd(), config=arguments.config)
     hooks = plugin_manager()
-    commands = [*project.settings.commands]
-    for answer in hooks.hook.pytest_cbx_commands(config=project.settings):
-        commands.extend(answer or ())
+    found = commands_of(project.settings, hooks.hook, project.file.parent if project.file else project.root)
+    commands = found.commands
+    for note in found.notes:
+        print(f"cbx: {note}", file=sys.stderr)
     if not commands:
         where = project.file or project.root
         raise UsageError(f"{where} has no commands; add a [[cbx.command]] table with name and run to a cbx.toml")

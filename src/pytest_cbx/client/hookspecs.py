@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pytest_cbx.config.model import CommandConfig, Settings
     from pytest_cbx.effects.model import Effect
     from pytest_cbx.events import AnyEvent
+    from pytest_cbx.frameworks.model import Framework
 
 hookspec = pluggy.HookspecMarker("pytest")
 hookimpl = pluggy.HookimplMarker("pytest")
@@ -30,6 +31,10 @@ class CbxSpecs:
     @hookspec
     def pytest_cbx_fault(self) -> Iterable[Any]:  # type: ignore[empty-body]
         """Add kinds of faults: values of `pytest_cbx.chaos.faults.kinds.Kind`. `chaos.inject("name", ...)` and campaigns know them then."""
+
+    @hookspec
+    def pytest_cbx_framework(self) -> Iterable[Framework]:  # type: ignore[empty-body]
+        """Add frameworks: values of `pytest_cbx.frameworks.model.Framework`, whose commands discovery finds then."""
 
     @hookspec
     def pytest_cbx_event(self, event: AnyEvent) -> None:

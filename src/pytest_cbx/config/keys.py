@@ -20,7 +20,7 @@ GENERAL: Readers = {
     "shell": values.argv,
     "jobs": values.whole(0),
     "policy": values.choice(Policy),
-    "discover": values.discover,
+    "discover": values.boolean,
     "learn": values.boolean,
     "deny": values.deny,
 }

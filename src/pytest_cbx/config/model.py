@@ -75,6 +75,8 @@ class ResultFormat(Enum):
     RUFF = "ruff"
     SHELLCHECK = "shellcheck"
     MYPY = "mypy"
+    JEST = "jest"
+    """Jest's JSON, and Vitest's."""
 
 
 def parse_results(text: str) -> tuple[ResultFormat | None, str]:

@@ -16,7 +16,7 @@ _READERS: keys.Readers = {
     "rollback": values.choice(Rollback),
     "policy": values.choice(Policy),
     "timeout": values.seconds,
-    "discover": values.discover,
+    "discover": values.boolean,
     "deny": values.deny,
 }
 

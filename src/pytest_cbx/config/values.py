@@ -440,10 +440,3 @@ def results(value: object) -> str:
             "must name a file after its format", f'write "{head}:reports/results.xml", or "{head}:-" for the output'
         )
     return said
-
-
-def discover(value: object) -> bool:
-    """false; true is refused for as long as no framework is known."""
-    if boolean(value):
-        raise wrong("cannot be true: this version finds no commands by itself yet", "list them as [[cbx.command]]")
-    return False

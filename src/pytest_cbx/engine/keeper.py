@@ -21,9 +21,10 @@ from pytest_cbx.engine.ignored import Ignored
 from pytest_cbx.engine.injector import extra_calls
 from pytest_cbx.engine.ledger import Command
 from pytest_cbx.engine.own_disk import striking
-from pytest_cbx.engine.protocol import CHANGES_MAX, OBSERVATIONS_MAX, ChangeList, CommandSpec, Observation, Settle
+from pytest_cbx.engine.protocol import OBSERVATIONS_MAX, ChangeList, CommandSpec, Observation, Settle
 from pytest_cbx.engine.spared import spare
 from pytest_cbx.engine.temporary import VARIABLES, TemporaryFolders
+from pytest_cbx.engine.translate import change_list
 from pytest_cbx.engine.watched import Meet, Watched
 from pytest_cbx.errors import JournalDamaged, JournalError, SpawnError
 from pytest_cbx.execute.executor import Executor
@@ -415,7 +416,7 @@ class Keeper:
             for path in paths:
                 observed.setdefault(path if path.startswith(b"/") else self._workspace + b"/" + path, mode)
         return Settlement(
-            changes=_listed(changes),
+            changes=change_list(changes),
             refused=tuple(watched.refused),
             outside=tuple(sorted(watched.outside)),
             failure=watched.failure,
@@ -491,13 +492,3 @@ def _how(done: Exit) -> Ended:
     if done.cause is not Cause.EXIT:
         return Ended.CRASH
     return Ended.SUCCESS if done.exit_code == 0 else Ended.FAILURE
-
-
-def _listed(changes: Changes) -> ChangeList:
-    room = CHANGES_MAX
-    lists = []
-    for paths in (changes.created, changes.modified, changes.deleted):
-        lists.append(list(paths[:room]))
-        room -= len(lists[-1])
-    total = len(changes.created) + len(changes.modified) + len(changes.deleted)
-    return ChangeList(created=lists[0], modified=lists[1], deleted=lists[2], truncated=total > CHANGES_MAX)

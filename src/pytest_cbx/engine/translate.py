@@ -7,11 +7,12 @@ from typing import Any
 
 from pytest_cbx.config.model import Priority
 from pytest_cbx.engine.ledger import Command, Session
-from pytest_cbx.engine.protocol import CommandSpec, Finished, HoldSpec, JoinSpec, Settle
+from pytest_cbx.engine.protocol import CHANGES_MAX, ChangeList, CommandSpec, Finished, HoldSpec, JoinSpec, Settle
 from pytest_cbx.execute.machine import Machine
 from pytest_cbx.execute.model import Cause, Guard, InstanceSpec
 from pytest_cbx.schedule.model import Capacity, End, Status, Task, TaskId
 from pytest_cbx.tier import Tier
+from pytest_cbx.transaction.model import Changes
 
 NICENESS = {Priority.LOW: 5, Priority.DEFERRED: 10}
 """How far a command of low priority stands back for the others at the processor."""
@@ -143,3 +144,14 @@ def finished(command: Command, spec: CommandSpec, decision: End, holders: list[s
         faults=list(command.hits),
         **facts,
     )
+
+
+def change_list(changes: Changes) -> ChangeList:
+    """At most `CHANGES_MAX` of all that a command changed."""
+    room = CHANGES_MAX
+    lists = []
+    for paths in (changes.created, changes.modified, changes.deleted):
+        lists.append(list(paths[:room]))
+        room -= len(lists[-1])
+    total = len(changes.created) + len(changes.modified) + len(changes.deleted)
+    return ChangeList(created=lists[0], modified=lists[1], deleted=lists[2], truncated=total > CHANGES_MAX)

@@ -40,14 +40,15 @@ class Board:
     def __init__(self, config: pytest.Config, options: Options) -> None:
         self.config = config
         self.options = options
-        self.commands: tuple[CommandConfig, ...] = all_commands(config, options.settings)
+        found = all_commands(config, options)
+        self.commands: tuple[CommandConfig, ...] = found.commands
         self.jobs: dict[str, Job] = {}
         self.plan: Plan | None = None
         self.slots = 0
         """Slots of the engine that ran the commands; 0 before there was one."""
         self.outcomes: dict[str, Outcome] = {}
         """The last outcome of every command that has ended, by name."""
-        self.notes: list[str] = []
+        self.notes: list[str] = [*found.notes]
         """For the terminal summary."""
         self._untaken: dict[str, Outcome] = {}
         self._fresh: list[CbxItem] = []
@@ -139,7 +140,7 @@ class Board:
             site=Site(base=root, root=root),
             settings=self.options.settings,
             hooks=self.config.pluginmanager,
-            folder=self.options.file.parent if self.options.file else None,
+            folder=self.options.folder,
             notes=self.notes,
         )
         self.jobs.update((job.config.name, job) for job in made)

@@ -52,9 +52,10 @@ class CollectPlugin:
         """Under xdist the controller collects nothing by itself: make its commands here."""
         result = yield
         config = session.config
-        if _compat.is_xdist_controller(config) and self._board.options.file is not None and self._board.commands:
-            collector = CbxFile.make(session, self._board.options.file, self._board)
-            items: list[pytest.Item] = list(select(config, list(collector.collect()), self._board.options.file))
+        node = self._board.options.node
+        if _compat.is_xdist_controller(config) and self._board.commands:
+            collector = CbxFile.make(session, node, self._board)
+            items: list[pytest.Item] = list(select(config, list(collector.collect()), node))
             if items and not _failed_elsewhere(config, items):
                 config.hook.pytest_collection_modifyitems(session=session, config=config, items=items)
                 self._controller.items = [item for item in items if isinstance(item, CbxItem)]
@@ -77,6 +78,27 @@ class CollectPlugin:
             if command.name in by_name:
                 place(by_name[command.name])
         return list(ordered.values())
+
+
+class NoFilePlugin:
+    """Adds commands that stand in no file, and so cannot be collected from one: those that are found, and those of plugins."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(
+        self, session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+    ) -> None:
+        """Before anybody selects from the items. Under xdist the controller makes its own."""
+        if _compat.is_xdist_worker(config) or _compat.is_xdist_controller(config) or not self._board.commands:
+            return
+        node = self._board.options.node
+        collector = CbxFile.make(session, node, self._board)
+        made = select(config, list(collector.collect()), node)
+        items += made
+        report = pytest.CollectReport(collector.nodeid, "passed", None, list(made))
+        config.hook.pytest_collectreport(report=report)  # so that they are counted
 
 
 def select(config: pytest.Config, items: list[CbxItem], file: Path) -> list[CbxItem]:

@@ -6,27 +6,29 @@ import math
 
 import pytest
 
-from pytest_cbx.config.model import CommandConfig, Settings
+from pytest_cbx.client.commands import Commands, commands_of
+from pytest_cbx.errors import UsageError
 from pytest_cbx.pytest_plugin.items import CbxItem
+from pytest_cbx.pytest_plugin.options import Options
 
 
-def all_commands(config: pytest.Config, settings: Settings) -> tuple[CommandConfig, ...]:
-    """The file's commands, then those of plugins (`pytest_cbx_commands`) in the order of their plugins.
+def all_commands(config: pytest.Config, options: Options) -> Commands:
+    """The file's commands, those of plugins (`pytest_cbx_commands`) in the order of their plugins, and those that discovery finds.
+
+    Tests of Python in pytest's own root directory are left out: this very session collects them.
 
     Raises:
         pytest.UsageError: a plugin's command has the name of another one.
     """
-    commands = list(settings.commands)
-    names = {command.name for command in commands}
-    for answer in config.hook.pytest_cbx_commands(config=settings):
-        for command in answer or ():
-            if command.name in names:
-                raise pytest.UsageError(
-                    f'a plugin adds a command "{command.name}", but there is one of that name already'
-                )
-            names.add(command.name)
-            commands.append(command)
-    return tuple(commands)
+    try:
+        return commands_of(
+            options.settings,
+            config.hook,
+            options.folder,
+            leave_out=lambda place, tests: tests and place == ".",
+        )
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 def deadline(config: pytest.Config, item: CbxItem) -> float | None:

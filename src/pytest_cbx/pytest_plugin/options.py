@@ -27,6 +27,12 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="PATH",
         help="take the commands from this file (default: cbx.toml, or [tool.cbx] in pyproject.toml)",
     )
+    group.addoption(
+        "--cbx-discover",
+        action="store_true",
+        default=None,
+        help="add the commands that the project's frameworks declare",
+    )
     group.addoption("--cbx-jobs", metavar="N", help="run at most N commands at once (default: from the machine)")
     group.addoption("--cbx-isolation", metavar="LEVEL", help="auto, off, guard or serializable")
     group.addoption("--cbx-rollback", metavar="WHEN", help="auto, never, on-crash, on-failure or always")
@@ -61,6 +67,7 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("cbx_gate", "fail unless all six criteria of the chaos suite pass", type="bool", default=False)
     parser.addini("cbx_parallel", "run the commands at once", type="bool", default=False)
     parser.addini("cbx_config", "file with the commands", default="")
+    parser.addini("cbx_discover", "add the commands of the frameworks found", type="bool", default=False)
     parser.addini("cbx_jobs", "at most this many commands at once", default="")
     parser.addini("cbx_isolation", "auto, off, guard or serializable", default="")
     parser.addini("cbx_rollback", "auto, never, on-crash, on-failure or always", default="")
@@ -79,6 +86,8 @@ class Options:
     """The work tree whose engine serves this run."""
     file: Path | None
     """The configuration file, if there is one."""
+    folder: Path
+    """What the commands' `cwd` is relative to, and where frameworks are looked for."""
     rung: Rung
     parallel: bool
     explain: bool
@@ -88,6 +97,11 @@ class Options:
     """For the header."""
     gate: bool
     chaos_seed: int
+
+    @property
+    def node(self) -> Path:
+        """What the commands' node ids begin with: the configuration file, or where it would be."""
+        return self.file or self.folder / "cbx.toml"
 
 
 def read_options(config: pytest.Config) -> Options:
@@ -113,6 +127,7 @@ def _read(config: pytest.Config) -> Options:
         settings=settings,
         root=root,
         file=file,
+        folder=file.parent if file else config.rootpath if settings.discover else root,
         rung=rung,
         parallel=_flag(config, "cbx_parallel"),
         explain=_flag(config, "cbx_explain"),
@@ -142,10 +157,11 @@ def _settings(config: pytest.Config, file: Path | None, root: Path) -> Settings:
         settings = load_settings(file, workspace=root, memory_total=measure().memory)
     names = ("cbx_jobs", "cbx_isolation", "cbx_rollback", "cbx_deny")
     jobs, isolation, rollback, deny = (_text(config, name) for name in names)
-    if jobs or isolation or rollback or deny:
+    discover = _flag(config, "cbx_discover") or None
+    if jobs or isolation or rollback or deny or discover:
         from pytest_cbx.config.override import override  # noqa: PLC0415
 
-        settings = override(settings, jobs=jobs, isolation=isolation, rollback=rollback, deny=deny)
+        settings = override(settings, jobs=jobs, isolation=isolation, rollback=rollback, deny=deny, discover=discover)
     return settings
 
 

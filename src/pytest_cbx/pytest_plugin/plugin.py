@@ -41,7 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _has_commands(config: pytest.Config) -> bool:
-    return bool(config.stash[OPTIONS].settings.commands or config.hook.pytest_cbx_commands.get_hookimpls())
+    settings = config.stash[OPTIONS].settings
+    return bool(settings.commands or settings.discover or config.hook.pytest_cbx_commands.get_hookimpls())
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:

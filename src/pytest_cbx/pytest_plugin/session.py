@@ -10,7 +10,7 @@ import pytest
 from pytest_cbx.errors import CbxError
 from pytest_cbx.pytest_plugin import _compat, cases, terminal
 from pytest_cbx.pytest_plugin.board import Board
-from pytest_cbx.pytest_plugin.collect import CollectPlugin, add_file_to_arguments
+from pytest_cbx.pytest_plugin.collect import CollectPlugin, NoFilePlugin, add_file_to_arguments
 from pytest_cbx.pytest_plugin.explain import ExplainPlugin
 from pytest_cbx.pytest_plugin.items import CbxItem
 from pytest_cbx.pytest_plugin.loop import ControllerPlugin, LoopPlugin
@@ -42,7 +42,9 @@ def take_up(config: pytest.Config, options: Options) -> None:
         manager.register(LoopPlugin(board), "cbx-loop")
         manager.register(ExplainPlugin(board, controller), "cbx-explain")
         manager.register(ReportPlugin(board), "cbx-report")
-    if options.file is not None and board.commands:
+    if options.file is None:
+        manager.register(NoFilePlugin(board), "cbx-no-file")
+    elif board.commands:
         add_file_to_arguments(config, options.file)
 
 

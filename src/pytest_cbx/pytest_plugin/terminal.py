@@ -23,7 +23,13 @@ def header(board: Board) -> str | None:
     if not board.commands:
         return None
     machine = measure()
-    where = os.path.relpath(options.file, board.config.rootpath) if options.file else "plugins"
+    where = (
+        os.path.relpath(options.file, board.config.rootpath)
+        if options.file
+        else "discovery"
+        if options.settings.discover
+        else "plugins"
+    )
     count = len(board.commands)
     mode = "at once" if options.parallel else "one by one (--cbx-parallel runs them at once)"
     line = (

@@ -1,0 +1,63 @@
+"""The commands of a project: the file's, then those of plugins, then what its frameworks declare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import pluggy
+
+from pytest_cbx.config.model import CommandConfig, Settings
+from pytest_cbx.errors import UsageError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commands:
+    """All of them, in order."""
+
+    commands: tuple[CommandConfig, ...]
+    notes: tuple[str, ...] = ()
+    """For people: what discovery could not read."""
+
+
+def commands_of(
+    settings: Settings,
+    hooks: pluggy.HookRelay,
+    folder: Path,
+    *,
+    leave_out: Callable[[str, bool], bool] = lambda place, tests: False,
+) -> Commands:
+    """All commands of a project.
+
+    Args:
+        settings: what its file says.
+        hooks: of the plugins.
+        folder: what the commands' `cwd` is relative to; where discovery looks.
+        leave_out: whether a discovered command is not wanted, by its folder and whether it runs tests that pytest collects there.
+
+    Raises:
+        UsageError: a plugin's command has the name of another one.
+    """
+    found = list(settings.commands)
+    names = {command.name for command in found}
+    for command in _flat(hooks.pytest_cbx_commands(config=settings)):
+        if command.name in names:
+            raise UsageError(f'a plugin adds a command "{command.name}", but there is one of that name already')
+        names.add(command.name)
+        found.append(command)
+    if not settings.discover:
+        return Commands(commands=tuple(found))
+    from pytest_cbx.frameworks.discovery import discover  # noqa: PLC0415 - only who asks for it pays for it
+
+    discovery = discover(folder, more=_flat(hooks.pytest_cbx_framework()), given=found)
+    found += [one.command for one in discovery.commands if not leave_out(one.place, one.found.runs_pytest)]
+    return Commands(commands=tuple(found), notes=discovery.notes)
+
+
+def _flat(answers: Iterable[Iterable[T] | None]) -> list[T]:
+    """The answers of all plugins, one after the other."""
+    return [one for answer in answers for one in answer or ()]

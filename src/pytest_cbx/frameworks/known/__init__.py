@@ -1,0 +1,1 @@
+"""Frameworks that are known, one module a language."""

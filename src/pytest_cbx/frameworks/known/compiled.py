@@ -1,0 +1,103 @@
+"""Go, Rust, Java, C and C++: what `go.mod`, `Cargo.toml`, `pom.xml`, `build.gradle` and `CMakeLists.txt` declare."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import partial
+
+from pytest_cbx.frameworks.model import Found, Phase
+from pytest_cbx.frameworks.project import Folder, Project, table
+
+
+def go(folder: Folder, project: Project) -> Iterator[Found]:
+    """A module: build, vet, gofmt, test, and golangci-lint where it is configured."""
+    if not folder.has("go.mod"):
+        return
+    heavy = partial(Found, language="go", source="go.mod", memory="2GB", cpus=1.0)
+    yield heavy(what="build", run="go build ./...", phase=Phase.COMPILE, tags=("build",))
+    yield heavy(what="vet", run="go vet ./...", needs=("build",), tags=("lint",))
+    yield Found(language="go", what="format-check", run='test -z "$(gofmt -l .)"', source="go.mod", tags=("lint",))
+    yield heavy(what="test", run="go test -json ./...", needs=("build",), results="go:-", tags=("unit",))
+    config = next((name for name in folder.files if re.fullmatch(r"\.golangci\.(ya?ml|toml|json)", name)), "")
+    if config:
+        yield Found(
+            language="go",
+            what="lint",
+            run="golangci-lint run ./...",
+            source=config,
+            needs=("build",),
+            tags=("lint",),
+            memory="2GB",
+        )
+
+
+def rust(folder: Folder, project: Project) -> Iterator[Found]:
+    """A package, or a workspace for all of its members: test (by nextest where that is configured), clippy, fmt."""
+    manifest = folder.toml("Cargo.toml")
+    if not manifest or any("workspace" in one.toml("Cargo.toml") for one in project.above(folder)):
+        return
+    every = " --workspace" if table(manifest, "workspace").get("members") else ""
+    heavy = partial(Found, language="rust", source="Cargo.toml", memory="4GB", cpus=1.0, timeout=1200)
+    if (folder.path / ".config" / "nextest.toml").is_file():
+        yield heavy(
+            what="test",
+            run=f"cargo nextest run{every} --profile ci",
+            results="junit:target/nextest/ci/*.xml",
+            tags=("unit",),
+        )
+    else:
+        yield heavy(what="test", run=f"cargo test{every} --no-fail-fast", results="libtest:-", tags=("unit",))
+    yield heavy(what="lint", run=f"cargo clippy{every} --all-targets -- -D warnings", needs=("test",), tags=("lint",))
+    yield Found(language="rust", what="format-check", run="cargo fmt --check", source="Cargo.toml", tags=("lint",))
+
+
+def java(folder: Folder, project: Project) -> Iterator[Found]:
+    """A build by Maven or Gradle; its modules are part of it."""
+    heavy = partial(Found, language="java", what="test", memory="4GB", cpus=1.0, timeout=1800, tags=("unit",))
+    if folder.has("pom.xml") and not any(one.has("pom.xml") for one in project.above(folder)):
+        program = "./mvnw" if folder.has("mvnw") else "mvn"
+        reports = "junit:**/target/surefire-reports/TEST-*.xml"
+        yield heavy(run=f"{program} -B -ntp test", source="pom.xml", results=reports)
+    gradle = ("build.gradle", "build.gradle.kts", "settings.gradle", "settings.gradle.kts")
+    if folder.has(*gradle) and not any(one.has(*gradle) for one in project.above(folder)):
+        program = "./gradlew" if folder.has("gradlew") else "gradle"
+        source = next(name for name in gradle if folder.has(name))
+        reports = "junit:**/build/test-results/*/*.xml"
+        yield heavy(run=f"{program} --console=plain test", source=source, results=reports)
+
+
+def cmake(folder: Folder, project: Project) -> Iterator[Found]:
+    """A project by CMake: configure, build, and ctest where tests are declared."""
+    text = folder.text("CMakeLists.txt")
+    if not re.search(r"^\s*project\s*\(", text, re.MULTILINE | re.IGNORECASE):
+        return
+    place = "build/cbx"
+    yield Found(
+        language="c", what="configure", run=f"cmake -S . -B {place}", source="CMakeLists.txt", phase=Phase.COMPILE,
+        writes=(f"{place}/**",), tags=("build",), memory="1GB",
+    )  # fmt: skip
+    yield Found(
+        language="c", what="build", run=f"cmake --build {place}", source="CMakeLists.txt", phase=Phase.COMPILE, needs=("configure",),
+        writes=(f"{place}/**",), tags=("build",), memory="2GB", cpus=1,
+    )  # fmt: skip
+    if re.search(r"^\s*(enable_testing\s*\(|include\s*\(\s*CTest\s*\))", text, re.MULTILINE | re.IGNORECASE):
+        yield Found(
+            language="c", what="test", run=f"ctest --test-dir {place} --output-on-failure --output-junit cbx.xml",
+            source="CMakeLists.txt", needs=("build",), results=f"junit:{place}/cbx.xml", writes=(f"{place}/**",), tags=("unit",),
+            memory="1GB",
+        )  # fmt: skip
+
+
+def meson(folder: Folder, project: Project) -> Iterator[Found]:
+    """A project by Meson."""
+    if not re.search(r"^\s*project\s*\(", folder.text("meson.build"), re.MULTILINE):
+        return
+    yield Found(
+        language="c", what="meson-setup", run="meson setup --reconfigure build/meson", source="meson.build", phase=Phase.COMPILE,
+        writes=("build/meson/**",), tags=("build",),
+    )  # fmt: skip
+    yield Found(
+        language="c", what="meson-test", run="meson test -C build/meson", source="meson.build", needs=("meson-setup",),
+        results="junit:build/meson/meson-logs/testlog.junit.xml", writes=("build/meson/**",), tags=("unit",), memory="1GB",
+    )  # fmt: skip
