@@ -41,6 +41,7 @@ def test_a_killed_engine(chaos: Chaos, project: Path, commands: list[tuple[str, 
     for _ in range(2):
         points = chaos.every_point("kill", text, work=name, whom="engine")
         assert not points.wrong, str(points)
+        assert any(point.journal_bytes for point in points.points)
 
 
 @pytest.mark.parametrize(

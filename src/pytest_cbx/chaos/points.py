@@ -213,7 +213,7 @@ def _run(cbx: Cbx, command: str, timeout: float) -> tuple[Outcome | None, int]:
     try:
         return cbx.run(command, timeout=timeout, rollback="on-failure"), 0
     except EngineLost:
-        journal = journal_bytes(cbx.path)
+        journal = journal_bytes(cbx.root)
         cbx.run("true")
         return None, journal
 

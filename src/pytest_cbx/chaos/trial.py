@@ -91,7 +91,7 @@ class Bench:
         late = self._settle(outcomes)
         journal = 0
         if outcomes is None:
-            journal = journal_bytes(self._cbx.path)
+            journal = journal_bytes(self._cbx.root)
             self._cbx.run("true")  # the next engine puts the tree right when it starts
         left = strays(self._cbx.path)
         operations, wrong = self._judge(schedule, outcomes, snapshot(self._cbx.path))

@@ -65,6 +65,11 @@ class Cbx:
             faults=self._faults,
         )
 
+    @property
+    def root(self) -> Path:
+        """The work tree whose engine runs its commands, and whose journal is kept for them."""
+        return self._root
+
     def transaction(self) -> FileTransaction:
         """File operations in this directory that happen all or not at all: `with cbx.transaction() as tx: tx.write(...)`.
 

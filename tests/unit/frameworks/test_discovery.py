@@ -67,8 +67,8 @@ CASES: dict[str, tuple[dict[str, object], dict[str, str]]] = {
         },
     ),
     "a test script of another kind": (
-        {"package.json": {"scripts": {"test": "node --test"}}},
-        {"js-test": "node --test --test-reporter=tap"},
+        {"package.json": {"scripts": {"test": "node --test test/*.js"}}},
+        {"js-test": "node --test --test-reporter=tap test/*.js"},
     ),
     "no test script": ({"package.json": {"scripts": {"test": 'echo "Error: no test specified" && exit 1'}}}, {}),
     "a monorepo": (

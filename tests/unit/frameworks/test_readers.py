@@ -200,6 +200,22 @@ def test_rusts_json() -> None:
     assert (c.status, c.message) == (SKIPPED, "later")
 
 
+def test_jests_own_json() -> None:
+    text = json.dumps({"numTotalTests": 3, "testResults": [
+        {"name": "/p/a.test.js", "status": "failed", "message": "", "assertionResults": [
+            {"fullName": "Button renders", "status": "passed", "duration": 12},
+            {"fullName": "Button clicks", "status": "failed", "failureMessages": ["Error: no\n  at x"], "location": {"line": 7}},
+            {"fullName": "Button sings", "status": "pending"},
+        ]},
+        {"name": "/p/b.test.js", "status": "failed", "message": "SyntaxError: Unexpected token", "assertionResults": []},
+    ]})  # fmt: skip
+    renders, clicks, sings, broken = read(text)
+    assert (renders.name, renders.status, renders.seconds) == ("Button renders", PASSED, 0.012)
+    assert (clicks.message, clicks.file, clicks.line, clicks.status) == ("Error: no", "/p/a.test.js", 7, FAILED)
+    assert (sings.status, sings.message) == (SKIPPED, "pending")
+    assert (broken.name, broken.status, broken.message) == ("b.test.js", ERROR, "SyntaxError: Unexpected token")
+
+
 SARIF = {
     "version": "2.1.0",
     "runs": [{"tool": {"driver": {"name": "x"}}, "results": [

@@ -165,7 +165,11 @@ def _scripts(scripts: dict[str, str], used: set[str]) -> Iterator[Found]:
         known = {tool.program for tool in _TOOLS if tool.kind in ("unit", "e2e")}
         node = test.startswith("node --test")
         if not programs & known and not all(one in ("npm", "yarn", "pnpm") for one in programs):
-            run = f"{test} --test-reporter=tap" if node and _PLAIN.fullmatch(test) else "npm test --silent"
+            run = (
+                test.replace("node --test", "node --test --test-reporter=tap", 1)
+                if node and _PLAIN.fullmatch(test)
+                else "npm test --silent"
+            )
             yield Found(
                 language="js", what="test", run=run, source=f"scripts.test in {_MANIFEST}", needs=("install", "build"),
                 results="tap:-" if node and run != "npm test --silent" else "", tags=("unit",), memory="1GB",
