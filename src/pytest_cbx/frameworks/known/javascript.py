@@ -68,6 +68,7 @@ _TOOLS = (
     _Tool("format-check", "prettier", "prettier", "--check ."),
     _Tool("types", "typescript", "tsc", "--noEmit", file="tsconfig.json"),
 )
+_NODE, _NODE_TAP = "node --test", "node --test --test-reporter=tap"
 _SCRIPTS = {"build": (Phase.COMPILE, "build"), "typecheck": (Phase.CHECK, "lint"), "check": (Phase.CHECK, "lint")}
 """Scripts by name that are run as they are, whatever they call."""
 
@@ -159,18 +160,19 @@ def _scripts(scripts: dict[str, str], used: set[str]) -> Iterator[Found]:
                 language="js", what=name, run=f"npm run --silent {name}", source=f"scripts.{name} in {_MANIFEST}", phase=phase,
                 needs=("install",), tags=(kind,), memory="1GB",
             )  # fmt: skip
-    test = scripts.get("test", "")
-    if test and "no test specified" not in test and not any(one in used for one in ("test",)):
-        programs = {words[0] for part in re.split(r"[;&|]+", test) if (words := part.split())}
-        known = {tool.program for tool in _TOOLS if tool.kind in ("unit", "e2e")}
-        node = test.startswith("node --test")
-        if not programs & known and not all(one in ("npm", "yarn", "pnpm") for one in programs):
-            run = (
-                test.replace("node --test", "node --test --test-reporter=tap", 1)
-                if node and _PLAIN.fullmatch(test)
-                else "npm test --silent"
-            )
-            yield Found(
-                language="js", what="test", run=run, source=f"scripts.test in {_MANIFEST}", needs=("install", "build"),
-                results="tap:-" if node and run != "npm test --silent" else "", tags=("unit",), memory="1GB",
-            )  # fmt: skip
+    if "test" not in used and (run := _test_script(scripts.get("test", ""))):
+        yield Found(
+            language="js", what="test", run=run, source=f"scripts.test in {_MANIFEST}", needs=("install", "build"),
+            results="tap:-" if _NODE_TAP in run else "", tags=("unit",), memory="1GB",
+        )  # fmt: skip
+
+
+def _test_script(text: str) -> str:
+    """What runs a package's tests where none of the known tools does; empty where they do, or it only hands on to other scripts."""
+    programs = {words[0] for part in re.split(r"[;&|]+", text) if (words := part.split())}
+    known = {tool.program for tool in _TOOLS if tool.kind in ("unit", "e2e")}
+    if programs & known or programs <= {"npm", "yarn", "pnpm"} or "no test specified" in text:
+        return ""
+    if text.startswith(_NODE) and _PLAIN.fullmatch(text):
+        return text.replace(_NODE, _NODE_TAP, 1)
+    return "npm test --silent"
