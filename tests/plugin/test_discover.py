@@ -119,3 +119,26 @@ def test_init_where_nothing_is_declared(project: Project) -> None:
     assert done.returncode == 4
     assert "no framework that is known declares a command here" in done.stderr
     assert not (project.pytester.path / "cbx.toml").exists()
+
+
+@BOTH
+def test_a_profile_takes_its_commands_and_deselects_the_others(project: Project, xdist: bool) -> None:
+    project.commands(
+        "install: true | tags = ['install']", "unit: true | tags = ['unit'] ;; needs = ['install']", "slow: false",
+        head="[cbx.profiles]\nnightly = ['slow']\n",
+    )  # fmt: skip
+    project.run("--cbx-profile=development", xdist=xdist).assert_outcomes(passed=2, deselected=1)
+    project.run("--cbx-profile=nightly", xdist=xdist).assert_outcomes(failed=1, deselected=2)
+    wrong = project.run("--cbx-profile=nighty", xdist=xdist)
+    assert wrong.ret == pytest.ExitCode.USAGE_ERROR
+    wrong.stderr.fnmatch_lines(['*there is no profile "nighty"; there are development, nightly, production, staging*'])
+
+
+def test_a_plan_of_a_profile(project: Project) -> None:
+    project.commands("a: true | tags = ['unit']", "b: true")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest_cbx.cli.main", "plan", "--profile", "staging"],
+        check=False, cwd=project.pytester.path, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "planned 1 command " in done.stderr

@@ -15,6 +15,7 @@ from pytest_cbx.client.denial import findings_against, told
 from pytest_cbx.client.hookspecs import plugin_manager
 from pytest_cbx.client.isolation import reach
 from pytest_cbx.client.jobs import Site, collector_paused, plan, prepare
+from pytest_cbx.client.profiles import profile_of
 from pytest_cbx.client.protection import spoken
 from pytest_cbx.client.slots import slots_for
 from pytest_cbx.config.model import Isolation
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--deny", metavar="SEVERITY", help="say what would be refused: notice, warning, critical or off"
     )
+    parser.add_argument("--profile", metavar="NAME", help="the commands of this environment only")
     parser.add_argument("--config", metavar="PATH", help="another file than cbx.toml or pyproject.toml")
 
 
@@ -53,6 +55,9 @@ def _plan(arguments: argparse.Namespace) -> int:
     hooks = plugin_manager()
     found = commands_of(project.settings, hooks.hook, project.file.parent if project.file else project.root)
     commands = found.commands
+    if arguments.profile is not None:
+        chosen = profile_of(arguments.profile, project.settings, commands)
+        commands = tuple(command for command in commands if command.name in chosen)
     for note in found.notes:
         print(f"cbx: {note}", file=sys.stderr)
     if not commands:

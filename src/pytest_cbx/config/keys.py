@@ -13,6 +13,9 @@ Readers: TypeAlias = Mapping[str, values.Reader[Any]]
 SECTIONS = ("instances", "limits", "timeouts", "thresholds")
 """The tables below `[cbx]`."""
 
+PROFILES = "profiles"
+"""The table below `[cbx]` whose keys are names that the user chooses."""
+
 GENERAL: Readers = {
     "isolation": values.choice(Isolation),
     "protect": values.roots,

@@ -7,9 +7,10 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from pytest_cbx.config import checks, keys
+from pytest_cbx.config import checks, keys, values
 from pytest_cbx.config.model import CommandConfig, Limits, Settings, Thresholds, Timeouts
 from pytest_cbx.config.positions import KeyPath, Positions, positions
 from pytest_cbx.config.reading import Document, Table
@@ -146,7 +147,7 @@ def _top_level_hint(key: str, value: object) -> str:
         return "[tool.cbx] is for pyproject.toml; here write [cbx]"
     if key in ("command", "commands"):
         return "write [[cbx.command]]"
-    if key in keys.SECTIONS:
+    if key in (*keys.SECTIONS, keys.PROFILES):
         return f"write [cbx.{key}]"
     return "it belongs in [cbx]" if key in keys.GENERAL else "everything here stands under [cbx]"
 
@@ -158,7 +159,7 @@ def _settings(top: Table, source: str, workspace: str, memory_total: Callable[[]
     elsewhere = {key: f"[{document.title}.{section}]" for section, readers in sections.items() for key in readers}
     elsewhere |= {key: f"[[{document.title}.command]]" for key in keys.command(memory_total) if key not in elsewhere}
     elsewhere |= dict.fromkeys(keys.GENERAL, f"[{document.title}]")
-    top.refuse_unknown([*keys.GENERAL, *keys.SECTIONS, "command"], elsewhere)
+    top.refuse_unknown([*keys.GENERAL, *keys.SECTIONS, keys.PROFILES, "command"], elsewhere)
     general = top.read(keys.GENERAL)
     tables = {section: _section(top, section) for section in keys.SECTIONS}
     for section, table in tables.items():
@@ -176,9 +177,16 @@ def _settings(top: Table, source: str, workspace: str, memory_total: Callable[[]
         limits=Limits(**written["limits"]),
         timeouts=Timeouts(**written["timeouts"]),
         thresholds=thresholds,
+        profiles=_profiles(top),
         commands=commands,
         **general,
     )
+
+
+def _profiles(top: Table) -> Mapping[str, tuple[str, ...]]:
+    """The table `[cbx.profiles]`, whose keys are the user's own."""
+    table = _section(top, keys.PROFILES)
+    return MappingProxyType(table.read(dict.fromkeys(table.content, values.texts)))
 
 
 def _section(top: Table, name: str) -> Table:

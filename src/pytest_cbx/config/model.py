@@ -210,6 +210,8 @@ class Settings:
     limits: Limits = Limits()
     timeouts: Timeouts = Timeouts()
     thresholds: Thresholds = Thresholds()
+    profiles: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    """Environment → names and tags of the commands that a run there takes; `*` is all."""
     commands: tuple[CommandConfig, ...] = ()
 
     @property

@@ -24,7 +24,7 @@ from pytest_cbx.events import AnyEvent
 from pytest_cbx.observe.recorder import Recorder
 from pytest_cbx.observe.summary import Summary, summarise, write_summary
 from pytest_cbx.plan.model import Plan
-from pytest_cbx.pytest_plugin.commands import all_commands, deadline
+from pytest_cbx.pytest_plugin.commands import all_commands, chosen_by_profile, deadline
 from pytest_cbx.pytest_plugin.items import CbxItem
 from pytest_cbx.pytest_plugin.options import Options
 
@@ -42,6 +42,8 @@ class Board:
         self.options = options
         found = all_commands(config, options)
         self.commands: tuple[CommandConfig, ...] = found.commands
+        self.chosen: frozenset[str] | None = chosen_by_profile(options, found.commands)
+        """Names of the profile's commands; None: there is no profile."""
         self.jobs: dict[str, Job] = {}
         self.plan: Plan | None = None
         self.slots = 0

@@ -42,10 +42,21 @@ class CollectPlugin:
         if _compat.is_xdist_worker(config):
             items[:] = [item for item in items if not isinstance(item, CbxItem)]
             return
+        self._leave_out(config, items)
         places = [place for place, item in enumerate(items) if isinstance(item, CbxItem)]
         ordered = self._in_order([item for item in items if isinstance(item, CbxItem)])
         for place, item in zip(places, ordered, strict=True):
             items[place] = item
+
+    def _leave_out(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Deselect what the session's profile does not take."""
+        chosen = self._board.chosen
+        if chosen is None:
+            return
+        left = [item for item in items if isinstance(item, CbxItem) and item.command.name not in chosen]
+        if left:
+            items[:] = [item for item in items if item not in left]
+            config.hook.pytest_deselected(items=left)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_collection(self, session: pytest.Session) -> Generator[None, object, object]:

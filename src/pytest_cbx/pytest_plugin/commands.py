@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pytest
 
 from pytest_cbx.client.commands import Commands, commands_of
+from pytest_cbx.config.model import CommandConfig
 from pytest_cbx.errors import UsageError
 from pytest_cbx.pytest_plugin.items import CbxItem
 from pytest_cbx.pytest_plugin.options import Options
@@ -27,6 +29,22 @@ def all_commands(config: pytest.Config, options: Options) -> Commands:
             options.folder,
             leave_out=lambda place, tests: tests and place == ".",
         )
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def chosen_by_profile(options: Options, commands: Sequence[CommandConfig]) -> frozenset[str] | None:
+    """The names of the commands that the session's profile takes; None where it has none.
+
+    Raises:
+        pytest.UsageError: there is no such profile, or it is wrong.
+    """
+    if options.profile is None:
+        return None
+    from pytest_cbx.client.profiles import profile_of  # noqa: PLC0415
+
+    try:
+        return profile_of(options.profile, options.settings, commands)
     except UsageError as error:
         raise pytest.UsageError(str(error)) from error
 

@@ -33,6 +33,11 @@ def add_options(parser: pytest.Parser) -> None:
         default=None,
         help="add the commands that the project's frameworks declare",
     )
+    group.addoption(
+        "--cbx-profile",
+        metavar="NAME",
+        help="take the commands of this environment only: development, staging, production, or one of [cbx.profiles]",
+    )
     group.addoption("--cbx-jobs", metavar="N", help="run at most N commands at once (default: from the machine)")
     group.addoption("--cbx-isolation", metavar="LEVEL", help="auto, off, guard or serializable")
     group.addoption("--cbx-rollback", metavar="WHEN", help="auto, never, on-crash, on-failure or always")
@@ -68,6 +73,7 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("cbx_parallel", "run the commands at once", type="bool", default=False)
     parser.addini("cbx_config", "file with the commands", default="")
     parser.addini("cbx_discover", "add the commands of the frameworks found", type="bool", default=False)
+    parser.addini("cbx_profile", "take the commands of this environment only", default="")
     parser.addini("cbx_jobs", "at most this many commands at once", default="")
     parser.addini("cbx_isolation", "auto, off, guard or serializable", default="")
     parser.addini("cbx_rollback", "auto, never, on-crash, on-failure or always", default="")
@@ -97,6 +103,8 @@ class Options:
     """For the header."""
     gate: bool
     chaos_seed: int
+    profile: str | None
+    """The environment whose commands are taken; None: all."""
 
     @property
     def node(self) -> Path:
@@ -136,6 +144,7 @@ def _read(config: pytest.Config) -> Options:
         notes=(note,) if note else (),
         gate=_flag(config, "cbx_gate"),
         chaos_seed=_seed(_text(config, "cbx_chaos_seed")),
+        profile=_text(config, "cbx_profile"),
     )
 
 

@@ -296,7 +296,7 @@ def test_the_full_example_has_every_key_of_the_model() -> None:
 
 
 def test_model_and_readers_have_the_same_keys() -> None:
-    own = {"source", "commands", "rollback", *keys.SECTIONS}
+    own = {"source", "commands", "rollback", keys.PROFILES, *keys.SECTIONS}
     assert set(keys.GENERAL) == {field.name for field in fields(Settings)} - own
     assert set(keys.command(lambda: 0)) == {field.name for field in fields(CommandConfig)} - {"line"}
     for section, model in zip(keys.SECTIONS, (Instances, Limits, Timeouts, Thresholds), strict=True):
