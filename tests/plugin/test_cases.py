@@ -108,7 +108,7 @@ def test_a_passing_command_with_passing_cases(tools: Project) -> None:
 
 def test_a_command_that_says_nothing_of_its_failures_fails_for_them(tools: Project) -> None:
     tools.commands("unit: cp bad.xml r.xml | results = 'r.xml'")
-    tools.run().stdout.fnmatch_lines(["FAILED cbx.toml::unit - 2 of 4 cases failed, exit code 0 after *"])
+    tools.run().stdout.fnmatch_lines(["FAILED cbx.toml::unit - 2 of 4 cases failed (exit code 0) after *"])
 
 
 @guarded
@@ -150,7 +150,7 @@ def test_results_that_cannot_be_read_fail_the_command(tools: Project, text: str,
     done = tools.run()
     done.assert_outcomes(failed=1)
     done.stdout.fnmatch_lines([f"cases     {message.replace('[', '[[]')}"])
-    how = "its results cannot be read, exit code 0" if end == "true" else "exit code 3"
+    how = "its results cannot be read (exit code 0)" if end == "true" else "exit code 3"
     done.stdout.fnmatch_lines([f"FAILED cbx.toml::unit - {how} after *"])
     done.stdout.no_fnmatch_line("*Traceback*")
 

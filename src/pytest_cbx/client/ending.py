@@ -34,15 +34,16 @@ def outcome_of(
     results: Results = NO_RESULTS,
 ) -> Outcome:
     """The outcome of a job. `root`: the engine's work tree; `isolation`: the rung that the job was given."""
+    passed = finished.status == "passed"
     return Outcome(
         name=job.request.name,
         command=job.request.text,
         tier=job.request.tier,
-        status=finished.status,
+        status="failed" if passed and results.bad else finished.status,
         exit_code=finished.exit_code,
         signal=finished.signal,
         cause=finished.cause,
-        reason=finished.reason,
+        reason=results.bad if passed and results.bad else finished.reason,
         stdout=stdout,
         stderr=stderr,
         log=log,

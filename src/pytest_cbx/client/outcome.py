@@ -101,13 +101,8 @@ class Outcome:
 
     @property
     def ok(self) -> bool:
-        """Whether it ran and exited with 0."""
+        """Whether it ran and exited with 0, and so did its cases."""
         return self.status == "passed"
-
-    @property
-    def bad_cases(self) -> int:
-        """How many of its cases failed, or could not be tried."""
-        return sum(one.bad for one in self.cases)
 
     @property
     def undone(self) -> str:

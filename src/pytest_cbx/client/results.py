@@ -22,6 +22,14 @@ class Results:
     problem: str = ""
     """For people; empty: they were read, or the command has none."""
 
+    @property
+    def bad(self) -> str:
+        """Why a command has failed though its exit code is 0; empty: it has not."""
+        if self.problem:
+            return "its results cannot be read"
+        count = sum(one.bad for one in self.cases)
+        return f"{count} of {len(self.cases)} case{'s' if len(self.cases) != 1 else ''} failed" if count else ""
+
 
 NO_RESULTS = Results()
 

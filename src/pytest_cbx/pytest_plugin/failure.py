@@ -5,6 +5,7 @@ from __future__ import annotations
 from pytest_cbx.client.denial import REFUSED, advice, findings_against, shown
 from pytest_cbx.client.jobs import Job
 from pytest_cbx.client.outcome import TAIL_LINES, Outcome, tail_of_file, told
+from pytest_cbx.client.results import Results
 from pytest_cbx.severity import Severity
 
 _LABEL = 9
@@ -58,11 +59,8 @@ def how_it_ended(outcome: Outcome) -> str:
     """One line, e.g. "exit code 3 after 0.52 s", "1 of 3 cases failed, exit code 1 after 2.10 s"."""
     if outcome.exit_code is None:
         return outcome.reason or f"{outcome.status}, never ran"
-    cases = ""
-    if outcome.bad_cases:
-        cases = f"{outcome.bad_cases} of {len(outcome.cases)} case{'s' if len(outcome.cases) != 1 else ''} failed, "
-    elif outcome.ok and outcome.results_problem:
-        cases = "its results cannot be read, "
+    bad = "" if outcome.reason else Results(cases=outcome.cases).bad
+    cases = f"{bad}, " if bad else ""
     how = outcome.reason or (f"signal {outcome.signal}" if outcome.signal else f"exit code {outcome.exit_code}")
     if outcome.reason and f"{outcome.exit_code}" not in outcome.reason:
         how += f" (exit code {outcome.exit_code})"
