@@ -41,6 +41,10 @@ CASES: dict[str, tuple[dict[str, object], dict[str, str]]] = {
         {"package.json": {"devDependencies": {"prettier": "3"}}, "pnpm-lock.yaml": ""},
         {"js-install": "pnpm install --frozen-lockfile", "js-format-check": "npx --no-install prettier --check ."},
     ),
+    "yarn since 2": (
+        {"package.json": {"dependencies": {"a": "1"}}, "yarn.lock": "", ".yarnrc.yml": ""},
+        {"js-install": "yarn install --immutable"},
+    ),
     "other tools of JavaScript": (
         {
             "package.json": {

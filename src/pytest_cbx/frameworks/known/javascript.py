@@ -99,6 +99,8 @@ def discover(folder: Folder, project: Project) -> Iterator[Found]:
 
 
 def _install(folder: Folder) -> str:
+    if folder.has("yarn.lock") and folder.has(".yarnrc.yml"):
+        return "yarn install --immutable"  # since yarn 2
     return next(
         (text for lock, text in _INSTALLS if folder.has(lock)), "npm install --no-audit --no-fund --no-package-lock"
     )
