@@ -19,6 +19,7 @@ from pytest_cbx.client.jobs import Job
 from pytest_cbx.client.learning import Diary
 from pytest_cbx.client.outcome import Outcome
 from pytest_cbx.client.output import OutputFolder
+from pytest_cbx.client.parallelism import variables_for
 from pytest_cbx.client.protection import rollback_of, rung_of
 from pytest_cbx.client.results import result_files, results_of
 from pytest_cbx.client.standard_input import claims_on_input
@@ -336,7 +337,8 @@ class Runner:
     def _extra(self, job: Job, environment: Callable[[Job], Mapping[str, str]]) -> dict[str, str]:
         # A plain `git status` rewrites the index, which a command that only reads must not do.
         quiet = {"GIT_OPTIONAL_LOCKS": "0"} if job.request.tier is Tier.SAFE_PARALLEL else {}
-        return {**quiet, **job.config.env, **environment(job)}
+        own = {**quiet, **job.config.env, **environment(job)}
+        return {**variables_for(job.config.cpus, {**os.environ, **own}), **own}
 
     def _take(self, message: FromEngine, done: list[tuple[int, Outcome]]) -> None:
         match message:

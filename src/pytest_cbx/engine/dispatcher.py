@@ -218,6 +218,7 @@ class Dispatcher:
                 executor=self._executor,
                 scheduler=self._scheduler,
                 settle=message,
+                slots=self._capacity.jobs,
                 herald=self._herald,
                 commands=self._commands,
                 sessions=self._sessions,
@@ -235,8 +236,7 @@ class Dispatcher:
         return self._attempts, self._capacity
 
     def _known_holds(self) -> Holds:
-        if self._holds is None:
-            raise InternalError("a hold was spoken of before the first client")
+        assert self._holds is not None, "a hold was spoken of before the first client"
         return self._holds
 
     def _on_submission(self, session: Session, message: Submission) -> None:
@@ -278,9 +278,8 @@ class Dispatcher:
         session.post(Healed(faults=message.faults))
 
     def _on_abandon(self, session: Session, message: Abandon) -> None:
-        known = (
-            None if message.ids is None else tuple(session.commands[i] for i in message.ids if i in session.commands)
-        )
+        given = message.ids
+        known = None if given is None else tuple(session.commands[i] for i in given if i in session.commands)
         self._feed(Cancel(client=session.id, tasks=known, reason=message.reason))
 
     # --- clients that go -----------------------------------------------------------------------------------
@@ -323,9 +322,8 @@ class Dispatcher:
             for task, number in guard.dead_callers():
                 self._feed(Withdraw(task=task, number=number))
             guard.feed_starved()
-        if self._attempts is not None:
+        if self._attempts is not None and self._holds is not None:
             self._attempts.injector.attend()
-        if self._holds is not None:
             self._holds.attend()
         if self._wake is not None and time.monotonic() >= self._wake:
             self._wake = None
@@ -335,31 +333,33 @@ class Dispatcher:
         return self._attempts.keeper.guard if self._attempts is not None else None
 
     def _exited(self, done: Exit) -> None:
-        if self._attempts is None:
+        if self._attempts is None or self._holds is None:
             raise InternalError("an instance ended before the first client")
-        self._known_holds().undo_below(TaskId(done.key))
+        self._holds.undo_below(TaskId(done.key))
         self._attempts.exited(done)
 
     def undo_everything(self) -> list[str]:
         """The engine ends, and all instances are dead: undo what was not committed. Returns what could not be undone."""
-        if self._attempts is None:
+        if self._attempts is None or self._holds is None:
             return []
-        self._known_holds().close()
+        self._holds.close()
         self._attempts.injector.close()
-        return self._attempts.keeper.close()
+        return self._attempts.close()
 
     def wait(self, selector: selectors.BaseSelector, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
         """Wait for something to happen, and answer trapped calls meanwhile."""
+        if self._attempts is not None:
+            self._attempts.share(selector)
         guard = self._guard()
         return selector.select(timeout) if guard is None else guard.wait(selector, timeout)
 
     def _feed(self, event: Event) -> None:
         """Give the scheduler an event, and do what it decides until nothing more follows from it."""
-        self._events.append(event)
-        if self._feeding:
-            return
         if self._scheduler is None or self._attempts is None:
             raise InternalError("an event came before the first client")
+        self._events.extend((*self._attempts.collected(event), event))
+        if self._feeding:
+            return
         self._feeding = True
         try:
             while self._events or self._attempts.release():

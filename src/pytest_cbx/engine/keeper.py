@@ -119,6 +119,10 @@ class Keeper:
         wanted = "off" if spec.privileged else spec.isolation
         return max(wanted, around, key=_RUNGS.index)
 
+    def shared_folder(self) -> bytes:
+        """Where something may lie that all instances, those of SAFE commands as well, may open for writing."""
+        return self._temporary.safe
+
     def confine(self, command: Command, spec: CommandSpec) -> tuple[GuardSpec | None, Mapping[bytes, bytes]]:
         """How the next attempt is confined, and the variables that it gets.
 

@@ -96,6 +96,8 @@ class Server:
                     self._wakeup_in.recv(4096)
             elif key.data is _LISTENER:
                 knocking = True
+            elif callable(key.data):
+                key.data()
             elif isinstance(key.data, Session):
                 self._talk(key.data, events)
             else:

@@ -57,6 +57,8 @@ class Admission:
         self._slots_made = 0
         self.total = 0
         self.by_tier = dict.fromkeys(Tier, 0)
+        self.lent = 0
+        """Slots that running commands have beside their own."""
         self.cpus_used = 0
         self.memory_used = 0
         self._lone = False
@@ -64,13 +66,23 @@ class Admission:
         self._tokens = self._bucket
         self._filled_at = -math.inf
 
+    @property
+    def full(self) -> bool:
+        """Whether no slot is left."""
+        return self.total + self._away >= self.jobs
+
+    @property
+    def _away(self) -> int:
+        """Lent slots. Who borrowed them has ended where nobody runs: some died with theirs in hand."""
+        return self.lent if self.total else 0
+
     def too_heavy(self, shape: Shape) -> bool:
         """Whether the shape is heavier than the whole machine."""
         return shape.cpus > self._cpus or shape.memory > self._memory
 
     def fits(self, shape: Shape) -> bool:
         """Whether a seat of this shape is free now. Growth is not looked at: see `may_grow`."""
-        if self._lone or self.total >= self.jobs or self.by_tier[shape.tier] >= self._caps[shape.tier]:
+        if self._lone or self.full or self.by_tier[shape.tier] >= self._caps[shape.tier]:
             return False
         if self.too_heavy(shape):
             return self.total == 0
@@ -90,7 +102,7 @@ class Admission:
         """
         if self.too_heavy(reserved) or not self.fits(shape):
             return False
-        if self.total + 2 > self.jobs:
+        if self.total + self._away + 2 > self.jobs:
             return False
         if shape.tier is reserved.tier and self.by_tier[shape.tier] + 2 > self._caps[shape.tier]:
             return False

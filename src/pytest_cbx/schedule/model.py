@@ -174,7 +174,14 @@ class Tick:
     """Time has passed: a `Wake` came due."""
 
 
-Event: TypeAlias = Submit | Ended | Reach | Reached | Withdraw | Cancel | ClientGone | Tick
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lent:
+    """So many slots are now with running commands, beside their own: they start no other meanwhile."""
+
+    slots: int
+
+
+Event: TypeAlias = Submit | Ended | Reach | Reached | Withdraw | Cancel | ClientGone | Lent | Tick
 
 
 # --- decisions -------------------------------------------------------------------------------------

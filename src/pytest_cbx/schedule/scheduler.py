@@ -33,6 +33,7 @@ from pytest_cbx.schedule.model import (
     Decision,
     Ended,
     Event,
+    Lent,
     Reach,
     Reached,
     Start,
@@ -106,7 +107,7 @@ class Scheduler(Lifecycle):
         self._reaching.reached(entry, event.claims, now)
         return True
 
-    def _on_event(self, event: Submit | Ended | Cancel | ClientGone | Tick, now: float) -> None:
+    def _on_event(self, event: Submit | Ended | Cancel | ClientGone | Lent | Tick, now: float) -> None:
         match event:
             case Ended():
                 running = self._checked_ending(event)
@@ -123,10 +124,18 @@ class Scheduler(Lifecycle):
             case ClientGone():
                 self._now = now
                 self._on_gone(event.client, now)
+            case Lent():
+                self._now = now
+                self._seats.admission.lent = event.slots
             case Tick():
                 self._now = now
 
     # --- questions between events ---
+
+    def spare(self) -> int:
+        """Slots that may be lent, those that are included; none while a command waits to be started or nobody runs."""
+        admission = self._seats.admission
+        return 0 if self._seats.waits or not admission.total else max(0, admission.jobs - admission.total)
 
     def alone(self, task: TaskId) -> bool:
         """Whether the task may take any claim without asking: nothing else holds any, but what it is nested in or what is

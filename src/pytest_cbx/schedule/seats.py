@@ -46,6 +46,11 @@ class Seats:
         if self.reserved is entry:
             self.reserved = None
 
+    @property
+    def waits(self) -> bool:
+        """Whether a task waits for a seat."""
+        return bool(self._ready)
+
     def next(self, now: float) -> Entry | None:
         """The task that a seat is free for and whose turn it is. It stays in the queue."""
         self._held_up = False
@@ -53,7 +58,7 @@ class Seats:
             if parent.running and not parent.leaving and parent.rider is None and parent.boarding:
                 return next(iter(parent.boarding))
             del self._to_board[parent]
-        if not self._ready or self.admission.total >= self.admission.jobs:
+        if not self._ready or self.admission.full:
             return None
         if not self.admission.may_grow(now):
             self._held_up = True

@@ -110,8 +110,9 @@ def _queued(entry: Entry, locks: LockTable, admission: Admission, reserved: Entr
 
 
 def _capacity_reason(entry: Entry, admission: Admission, reserved: Entry | None) -> str:
-    if admission.total >= admission.jobs:
-        return f"all {admission.jobs} slots are taken"
+    if admission.full:
+        lent = f", {admission.lent} of them by jobs of what runs" if admission.lent else ""
+        return f"all {admission.jobs} slots are taken{lent}"
     if admission.too_heavy(entry.shape):
         return "heavier than the machine: waits to run alone"
     if admission.short_of_weight(entry.shape):

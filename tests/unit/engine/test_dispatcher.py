@@ -136,6 +136,7 @@ class Bench:
     def close(self) -> None:
         for session in self.sessions + self.gone:
             session.connection.close()
+        self.dispatcher.undo_everything()
         for end in self.ends.values():
             end.close()
 

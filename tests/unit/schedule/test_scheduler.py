@@ -16,6 +16,7 @@ from pytest_cbx.schedule.model import (
     Decision,
     End,
     Ended,
+    Lent,
     Retry,
     Start,
     Status,
@@ -521,3 +522,34 @@ def test_views_say_why_a_task_waits() -> None:
     }
     usage = engine.usage()
     assert (usage.running, usage.waiting, usage.cpus) == (1, 4, 1.0)
+
+
+class TestLentSlots:
+    def test_a_slot_that_is_lent_starts_nobody_until_it_is_given_back(self) -> None:
+        engine = scheduler(jobs=2)
+        assert started(engine.handle(submit(task(1)), 0)) == [1]
+        assert engine.spare() == 1
+        engine.handle(Lent(slots=1), 1)
+        assert started(engine.handle(submit(task(2)), 2)) == []
+        assert engine.waiting()[0].reason == "all 2 slots are taken, 1 of them by jobs of what runs"
+        assert engine.spare() == 0
+        assert started(engine.handle(Lent(slots=0), 3)) == [2]
+
+    def test_nothing_is_to_be_lent_while_nobody_runs(self) -> None:
+        engine = scheduler(jobs=2)
+        assert engine.spare() == 0
+
+    def test_what_the_last_one_had_borrowed_holds_nobody_up(self) -> None:
+        engine = scheduler(jobs=2)
+        engine.handle(submit(task(1)), 0)
+        engine.handle(Lent(slots=1), 1)
+        assert started(engine.handle(submit(task(2), task(3, needs=[2])), 2)) == []
+        assert started(engine.handle(end(1), 3)) == [2]
+
+    def test_a_heavier_one_that_a_seat_is_kept_for_counts_what_is_lent(self) -> None:
+        engine = scheduler(jobs=3, cpus=4)
+        engine.handle(submit(task(1, cpus=3.0)), 0)
+        engine.handle(Lent(slots=1), 1)
+        engine.handle(submit(task(2, cpus=3.0)), 2)
+        assert started(engine.handle(submit(task(3, cpus=0.0)), 30)) == []
+        assert started(engine.handle(Lent(slots=0), 31)) == [3]
