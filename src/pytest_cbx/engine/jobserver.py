@@ -56,7 +56,7 @@ class Jobserver:
             b"CBX_JOBSERVER": self._pipe,
             b"CBX_JOBS": jobs,
             b"CARGO_MAKEFLAGS": b"-j" + jobs + b" --jobserver-auth=fifo:" + self._pipe,
-            b"PATH": self._programs + b":" + environment.get(b"PATH", os.fsencode(os.defpath)),
+            **({b"PATH": self._programs + b":" + environment[b"PATH"]} if b"PATH" in environment else {}),
         }
 
     def reclaim(self) -> None:

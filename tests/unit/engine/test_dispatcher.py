@@ -173,7 +173,10 @@ def test_a_command_runs_and_its_end_is_told_once(bench: Bench) -> None:
     (started,) = bench.told(one)
     assert isinstance(started, Started)
     assert (started.id, started.pid, started.start_ticks, started.attempt) == (5, 1001, 7, 1)
-    assert bench.executor.running[1].environment == {b"PATH": b"/bin", b"CBX_INSTANCE": f"{TOKEN}.1".encode()}
+    environment = bench.executor.running[1].environment
+    assert environment[b"PATH"].endswith(b"/safe/bin:/bin")
+    assert environment[b"CBX_INSTANCE"] == f"{TOKEN}.1".encode()
+    assert environment.keys() == {b"PATH", b"CBX_INSTANCE", b"CBX_JOBSERVER", b"CBX_JOBS", b"CARGO_MAKEFLAGS"}
     bench.end(1, code=3)
     (done,) = bench.told(one)
     assert isinstance(done, Finished)
