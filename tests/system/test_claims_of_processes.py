@@ -164,7 +164,8 @@ OWN = {
     "a stopped job": "set -m; sleep 100 & kill -STOP %1; kill -CONT %1; kill %1; wait %1; echo $?",
     "itself, trapped": "trap 'echo 143' TERM; kill $$",
     "its group, trapped": "trap 'echo 143; exit' TERM; kill 0; sleep 5",
-    "by name": "sleep 100 & pkill -P $$ sleep; wait $!; echo $?",
+    # Until it has become sleep, it is a bash.
+    "by name": "sleep 100 & until pkill -P $$ sleep; do :; done; wait $!; echo $?",
     "timeout": "timeout 0.1 sleep 100; [ $? = 124 ] && echo 143",
     "timeout of a group": "timeout -s TERM 0.1 bash -c 'sleep 100 & sleep 100'; [ $? = 124 ] && echo 143",
     "one that left its session": "setsid sleep 100 & sleep 0.1; kill $!; wait $!; echo $?",
