@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -338,7 +339,7 @@ class Runner:
         # A plain `git status` rewrites the index, which a command that only reads must not do.
         quiet = {"GIT_OPTIONAL_LOCKS": "0"} if job.request.tier is Tier.SAFE_PARALLEL else {}
         own = {**quiet, **job.config.env, **environment(job)}
-        return {**variables_for(job.config.cpus, {**os.environ, **own}), **own}
+        return {**variables_for(job.config.cpus, ChainMap(own, os.environ)), **own}
 
     def _take(self, message: FromEngine, done: list[tuple[int, Outcome]]) -> None:
         match message:

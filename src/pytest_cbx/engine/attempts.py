@@ -8,8 +8,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import selectors
 import time
+from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
 
 from pytest_cbx import events
@@ -17,9 +17,9 @@ from pytest_cbx.engine.claiming import changing
 from pytest_cbx.engine.coverage import shown
 from pytest_cbx.engine.herald import Herald
 from pytest_cbx.engine.injector import Injector
-from pytest_cbx.engine.jobserver import Jobserver
 from pytest_cbx.engine.keeper import Keeper, Settlement
 from pytest_cbx.engine.ledger import Command, Session
+from pytest_cbx.engine.lending import Lending
 from pytest_cbx.engine.protocol import CommandSpec, Settle, Started
 from pytest_cbx.engine.rewinding import can_rewind, places, rewind
 from pytest_cbx.engine.translate import instance_of
@@ -34,13 +34,11 @@ from pytest_cbx.schedule.model import (
     ClientId,
     Ended,
     Event,
-    Lent,
     Reach,
     Reached,
     Restart,
     Start,
     TaskId,
-    Tick,
     Withdraw,
 )
 from pytest_cbx.schedule.scheduler import Scheduler
@@ -72,12 +70,6 @@ class Attempts:
         self._executor = executor
         self._scheduler = scheduler
         self._settle = settle
-        self._slots = slots
-        self._jobserver: Jobserver | None = None
-        self._told_lent = 0
-        """Of its slots, as far as the scheduler knows."""
-        self._watched: selectors.BaseSelector | None = None
-        """Who looks at the jobserver, as somebody waits for a slot that is lent."""
         self._herald = herald
         self._commands = commands
         self._sessions = sessions
@@ -87,6 +79,7 @@ class Attempts:
         self._held: dict[TaskId, Exit] = {}
         """Ended, but something nested in them has not: their transactions contain it."""
         self.keeper = Keeper(token=token, workspace=workspace, settle=settle, executor=executor, arbiter=self)
+        self.lending = Lending(scheduler=scheduler, slots=slots, folder=self.keeper.shared_folder, feed=feed)
         self.injector = Injector(executor, herald, self.keeper.resume, self._pid_of_client)
 
     # --- starting ----------------------------------------------------------------------------------------
@@ -108,7 +101,8 @@ class Attempts:
             if spec.faults and (error := self.injector.start_error(command, spec)):
                 raise SpawnError(f"cannot be started: {os.strerror(error)}")
             guard, variables = self.keeper.confine(command, spec)
-            variables = {**variables, **self._lending(spec, session)}
+            given = ChainMap(spec.extra_env, session.environments[spec.environment])
+            variables = {**variables, **self.lending.variables(given)}
             instance = instance_of(command, spec, session, marker, self._settle, guard=guard, variables=variables)
             command.rewind = places(command, spec)
             self.keeper.glance()
@@ -148,49 +142,9 @@ class Attempts:
         if session.parent in self._held:
             raise SpawnError(f"{self._commands[session.parent].spec.name}, which it was nested in, has ended")
 
-    # --- slots that are lent ---
-
-    def _lending(self, spec: CommandSpec, session: Session) -> Mapping[bytes, bytes]:
-        """The variables by which a command finds the jobserver."""
-        if self._jobserver is None:
-            self._jobserver = Jobserver(self.keeper.shared_folder(), self._slots)
-        return self._jobserver.variables({**session.environments[spec.environment], **spec.extra_env})
-
-    def collected(self, event: Event) -> tuple[Lent, ...]:
-        """Before an event that may start something: take back what nobody makes use of."""
-        if self._jobserver is None or isinstance(event, Reach | Reached | Withdraw | Lent):
-            return ()
-        self._jobserver.reclaim()
-        if self._jobserver.lent == self._told_lent:
-            return ()
-        self._told_lent = self._jobserver.lent
-        return (Lent(slots=self._told_lent),)
-
-    def share(self, selector: selectors.BaseSelector) -> None:
-        """After all events: lend what nobody waits for, or else look out for what is given back."""
-        jobs = self._jobserver
-        if jobs is None:
-            return
-        spare = 0 if jobs.doubtful else self._scheduler.spare()
-        if spare > jobs.lent:
-            jobs.lend(spare)
-            self._told_lent = jobs.lent
-            self._feed(Lent(slots=jobs.lent))
-        looks = bool(jobs.lent) and not spare
-        if looks and self._watched is None:
-            selector.register(jobs, selectors.EVENT_READ, lambda: self._feed(Tick()))
-            self._watched = selector
-        elif not looks and self._watched is not None:
-            self._watched.unregister(jobs)
-            self._watched = None
-
     def close(self) -> list[str]:
         """Everything has ended: undo what is still open, and leave nothing. Returns what could not be undone."""
-        if self._jobserver is not None:
-            if self._watched is not None:
-                self._watched.unregister(self._jobserver)
-            self._jobserver.close()
-            self._jobserver = None
+        self.lending.close()
         return self.keeper.close()
 
     # --- ending ------------------------------------------------------------------------------------------
@@ -206,9 +160,8 @@ class Attempts:
         command.running = False
         self._leaders.pop(command.pid, None)
         self._running[spec.tier.value] -= 1
-        if self._jobserver is not None:
-            killed = done.cause is not Cause.EXIT or done.exit_code >= 128 or bool(command.restart or command.stopped)
-            self._jobserver.ended(command.id, set(self._leaders.values()), killed=killed)
+        killed = done.cause is not Cause.EXIT or done.exit_code >= 128 or bool(command.restart or command.stopped)
+        self.lending.ended(command.id, set(self._leaders.values()), killed=killed)
         nested = self.keeper.children(command.id)
         if nested:
             # Its transaction contains theirs.

@@ -349,7 +349,7 @@ class Dispatcher:
     def wait(self, selector: selectors.BaseSelector, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
         """Wait for something to happen, and answer trapped calls meanwhile."""
         if self._attempts is not None:
-            self._attempts.share(selector)
+            self._attempts.lending.share(selector)
         guard = self._guard()
         return selector.select(timeout) if guard is None else guard.wait(selector, timeout)
 
@@ -357,7 +357,7 @@ class Dispatcher:
         """Give the scheduler an event, and do what it decides until nothing more follows from it."""
         if self._scheduler is None or self._attempts is None:
             raise InternalError("an event came before the first client")
-        self._events.extend((*self._attempts.collected(event), event))
+        self._events.extend((*self._attempts.lending.collected(event), event))
         if self._feeding:
             return
         self._feeding = True
