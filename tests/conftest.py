@@ -57,6 +57,15 @@ def _stays_here() -> Iterator[None]:
         os.close(here)
 
 
+@pytest.fixture(scope="session")
+def builds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where Go and zig keep what they have built, for all tests and workers: their standard libraries take half a minute."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "builds"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """An empty directory that is a git repository's top, so that no outer work tree is found."""

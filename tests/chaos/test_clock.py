@@ -81,11 +81,17 @@ def test_a_static_program_in_c(cbx: Cbx, chaos: Chaos, tmp_path: Path) -> None:
 
 
 @pytest.mark.needs("go")
-def test_a_static_program_in_go(cbx: Cbx, chaos: Chaos, tmp_path: Path) -> None:
+def test_a_static_program_in_go(cbx: Cbx, chaos: Chaos, tmp_path: Path, builds: Path) -> None:
     (tmp_path / "now.go").write_text(GO)
     go = shutil.which("go")
     assert go
-    environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=mod", "GO111MODULE": "off"}
+    environment = {
+        **os.environ,
+        "CGO_ENABLED": "0",
+        "GOFLAGS": "-mod=mod",
+        "GO111MODULE": "off",
+        "GOCACHE": str(builds / "go"),
+    }
     subprocess.run([go, "build", "-o", "now", "now.go"], cwd=tmp_path, check=True, env=environment)
     with chaos.clock_jump(YEAR) as fault:
         done = cbx.run("./now")

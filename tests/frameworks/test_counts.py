@@ -156,7 +156,7 @@ TOOLS = [
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def environment(tmp_path_factory: pytest.TempPathFactory, builds: Path) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("tools")
     shims = folder / "bin"
     try:
@@ -169,7 +169,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     scripts = str(Path(sys.executable).parent)
     return {
         **kept, "PATH": os.pathsep.join((str(shims), scripts, os.environ["PATH"])), "GOFLAGS": "-mod=mod", "GOPROXY": "off",
-        "GOTOOLCHAIN": "local", "GOCACHE": str(folder / "go"), "GOPATH": str(folder / "gopath"), "CARGO_TARGET_DIR": str(folder / "target"),
+        "GOTOOLCHAIN": "local", "GOCACHE": str(builds / "go"), "GOPATH": str(folder / "gopath"), "CARGO_TARGET_DIR": str(folder / "target"),
     }  # fmt: skip
 
 

@@ -30,11 +30,11 @@ EXPECTED = {
 
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("name", list(EXPECTED))
-def test_init_writes_what_runs_green(name: str, tmp_path: Path) -> None:
+def test_init_writes_what_runs_green(name: str, tmp_path: Path, builds: Path) -> None:
     require("node", "npm", "go", "cc", wheels_only=True)
     require("ruff", "mypy", "shellcheck", "make")
     make_shims(tmp_path / "tools")
-    variables = environment(tmp_path / "tools", tmp_path / "caches")
+    variables = environment(tmp_path / "tools", tmp_path / "caches", builds)
     project = tmp_path / name
     shutil.copytree(LAYOUTS / name, project, ignore=shutil.ignore_patterns(".*_cache", "__pycache__", "node_modules"))
     subprocess.run(["git", "init", "-q", "."], cwd=project, check=True, env=variables)

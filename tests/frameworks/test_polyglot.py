@@ -18,11 +18,11 @@ LANGUAGES = {"js", "python", "go", "c", "sh"}
 
 
 @pytest.mark.timeout(240)
-def test_all_commands_and_their_cases(tmp_path: Path) -> None:
+def test_all_commands_and_their_cases(tmp_path: Path, builds: Path) -> None:
     require("node", "npm", "go", "cc", wheels_only=True)
     require("cmake", "ruff", "shellcheck", "black", "mypy", "flake8")
     make_shims(tmp_path / "tools")
-    variables = environment(tmp_path / "tools", tmp_path / "caches")
+    variables = environment(tmp_path / "tools", tmp_path / "caches", builds)
     project = copy_project(tmp_path / "lantern", variables)
     (project / "cbx.toml").unlink()
     # A zero that does not divide, in Go: one of its cases fails, with its text.

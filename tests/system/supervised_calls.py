@@ -24,7 +24,9 @@ R, W, RW, CREAT, EXCL, TRUNC = os.O_RDONLY, os.O_WRONLY, os.O_RDWR, os.O_CREAT, 
 NOFOLLOW, DIRECTORY, TMPFILE, PATH = os.O_NOFOLLOW, os.O_DIRECTORY, os.O_TMPFILE, os.O_PATH
 HERE, AT_NOFOLLOW, AT_REMOVEDIR, AT_FOLLOW, AT_EMPTY = -100, 0x100, 0x200, 0x400, 0x1000
 NOREPLACE, EXCHANGE, WHITEOUT = 1, 2, 4
-OUTSIDE, OUTSIDE_DIRECTORY = "/tmp/supervised-outside", "/tmp/supervised-directory"
+_RUN = os.environ.setdefault("SUPERVISED_CALLS", str(os.getpid()))
+"""The test's process, also in the one that it starts: several workers may run the cases at the same time."""
+OUTSIDE, OUTSIDE_DIRECTORY = f"/tmp/supervised-outside-{_RUN}", f"/tmp/supervised-directory-{_RUN}"
 """A file and a directory outside of the tree, made anew for each case."""
 LONG = "n" * 256
 """One byte more than a name may have."""
@@ -333,9 +335,9 @@ def _names() -> list[Case]:
         _case("unlink a file with a slash", unlink("f/"), "none ENOTDIR"),
         _case("unlink a link with a slash", unlink("dlink/"), "none ENOTDIR"),
         _case("unlink a dot", unlink("."), "none"),
-        _case("rmdir", lambda c: c("rmdir", "empty"), "remove empty", needs="rmdir"),
-        _case("remove a directory", unlink("empty", AT_REMOVEDIR), "remove empty"),
-        _case("remove a directory with a slash", unlink("empty/", AT_REMOVEDIR), "remove empty"),
+        _case("rmdir", lambda c: c("rmdir", "empty"), "remove empty bars", needs="rmdir"),
+        _case("remove a directory", unlink("empty", AT_REMOVEDIR), "remove empty bars"),
+        _case("remove a directory with a slash", unlink("empty/", AT_REMOVEDIR), "remove empty bars"),
         _case("remove a full directory", unlink("dir", AT_REMOVEDIR), "none ENOTEMPTY"),
         _case("remove a file as a directory", unlink("f", AT_REMOVEDIR), "none ENOTDIR"),
         _case("remove a link as a directory", unlink("dlink/", AT_REMOVEDIR), "none ENOTDIR"),
@@ -343,11 +345,11 @@ def _names() -> list[Case]:
         _case("remove the dot", unlink(".", AT_REMOVEDIR), "none"),
         _case(
             "in a deleted directory", lambda c: deleted_directory(c, "new"),
-            "create gone", "remove gone", "none ENOENT", needs="mkdir rmdir",
+            "create gone", "remove gone bars", "none ENOENT", needs="mkdir rmdir",
         ),
         _case(
             "out of a deleted directory", lambda c: deleted_directory(c, "../new"),
-            "create gone", "remove gone", "create new", needs="mkdir rmdir",
+            "create gone", "remove gone bars", "create new", needs="mkdir rmdir",
         ),
     ]  # fmt: skip
 
@@ -402,15 +404,15 @@ def _attributes() -> list[Case]:
     times = b"\0" * 32
     return [
         _case("chmod", lambda c: c("chmod", "link", 0o600), "metadata f", needs="chmod"),
-        _case("chmod a directory", lambda c: c("fchmodat", HERE, "dir/", 0o700), "metadata dir"),
-        _case("chmod a dot", lambda c: c("fchmodat", HERE, "dir/.", 0o700), "metadata dir"),
-        _case("chmod the current directory", lambda c: c("fchmodat", HERE, ".", 0o700), "metadata ."),
+        _case("chmod a directory", lambda c: c("fchmodat", HERE, "dir/", 0o700), "metadata dir bars"),
+        _case("chmod a dot", lambda c: c("fchmodat", HERE, "dir/.", 0o700), "metadata dir bars"),
+        _case("chmod the current directory", lambda c: c("fchmodat", HERE, ".", 0o700), "metadata . bars"),
         _case("chmod what is missing", lambda c: c("fchmodat", HERE, "new", 0o700), "none ENOENT"),
         _case("chmod behind a loop", lambda c: c("fchmodat", HERE, "loop", 0o700), "none ELOOP"),
         _case("fchmodat2", lambda c: c("fchmodat2", HERE, "g", 0o600, 0), "metadata g"),
         _case("fchmodat2 of what is open", lambda c: c("fchmodat2", opened(c, "g"), "", 0o600, AT_EMPTY), "metadata g"),
         _case("fchmod", lambda c: c("fchmod", opened(c, "link"), 0o600), "metadata f"),
-        _case("fchmod of a directory", lambda c: c("fchmod", dir_fd("dir"), 0o700), "metadata dir"),
+        _case("fchmod of a directory", lambda c: c("fchmod", dir_fd("dir"), 0o700), "metadata dir bars"),
         _case("fchmod of nothing", lambda c: c("fchmod", 999, 0o600), "none EBADF"),
         _case("fchmod of a pipe", lambda c: c("fchmod", os.pipe()[0], 0o600), "none"),
         _case("fchmod of a deleted file", open_unlinked, "remove f", "none"),
@@ -419,13 +421,13 @@ def _attributes() -> list[Case]:
               "metadata exact name (deleted)"),
         _case("chown", lambda c: c("chown", "link", -1, -1), "metadata f", needs="chown"),
         _case("lchown", lambda c: c("lchown", "link", -1, -1), "metadata link", needs="lchown"),
-        _case("lchown with a slash", lambda c: c("lchown", "dlink/", -1, -1), "metadata dir", needs="lchown"),
+        _case("lchown with a slash", lambda c: c("lchown", "dlink/", -1, -1), "metadata dir bars", needs="lchown"),
         _case("fchown", lambda c: c("fchown", opened(c, "f"), -1, -1), "metadata f"),
         _case("fchownat", lambda c: c("fchownat", HERE, "link", -1, -1, 0), "metadata f"),
         _case("fchownat of a link", lambda c: c("fchownat", HERE, "link", -1, -1, AT_NOFOLLOW), "metadata link"),
         _case("fchownat of what is open", lambda c: c("fchownat", opened(c, "f"), "", -1, -1, AT_EMPTY), "metadata f"),
         _case("fchownat with no path", lambda c: c("fchownat", HERE, "", -1, -1, 0), "none ENOENT"),
-        _case("fchownat of the current directory", lambda c: c("fchownat", HERE, "", -1, -1, AT_EMPTY), "metadata ."),
+        _case("fchownat of the current directory", lambda c: c("fchownat", HERE, "", -1, -1, AT_EMPTY), "metadata . bars"),
         _case("utime", lambda c: c("utime", "link", None), "metadata f", needs="utime"),
         _case("utimes", lambda c: c("utimes", "link", None), "metadata f", needs="utimes"),
         _case("futimesat", lambda c: c("futimesat", dir_fd("dir"), "inner", None), "metadata dir/inner", needs="futimesat"),

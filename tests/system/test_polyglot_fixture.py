@@ -22,13 +22,13 @@ POLYGLOT = FIXTURES / "polyglot"
 TOOLS = ("ruff", "black", "flake8", "mypy", "shellcheck", "cmake", "ninja", "make", "node", "npm", "go", "cc", "git")
 
 
-def _demo(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def _demo(tmp_path: Path, builds: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """`fixtures/demo.py`, with an empty directory for temporary files that it must leave empty."""
     require(*TOOLS, wheels_only=True)
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     done = subprocess.run(
-        [sys.executable, str(FIXTURES / "demo.py"), *arguments, "-p", "no:randomly"],
+        [sys.executable, str(FIXTURES / "demo.py"), "--builds", str(builds), *arguments, "-p", "no:randomly"],
         cwd=tmp_path,
         env=environment(TMPDIR=str(temporary)),
         stdin=subprocess.DEVNULL,
@@ -41,8 +41,8 @@ def _demo(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.timeout(900)
-def test_everything_passes_at_once_in_the_right_order(tmp_path: Path) -> None:
-    done = _demo(tmp_path)
+def test_everything_passes_at_once_in_the_right_order(tmp_path: Path, builds: Path) -> None:
+    done = _demo(tmp_path, builds)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     counted = re.search(r"(\d+) commands in (\d) languages", done.stdout)
     assert counted, done.stdout
@@ -53,8 +53,8 @@ def test_everything_passes_at_once_in_the_right_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_the_demo_fails_when_a_command_does_or_too_few_run(tmp_path: Path) -> None:
-    done = _demo(tmp_path, "-m", "expected_failure")
+def test_the_demo_fails_when_a_command_does_or_too_few_run(tmp_path: Path, builds: Path) -> None:
+    done = _demo(tmp_path, builds, "-m", "expected_failure")
     assert done.returncode == 1
     assert "no code for 'É'" in done.stdout
     assert "sh-accents failed" in done.stdout

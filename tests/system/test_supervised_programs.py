@@ -155,7 +155,7 @@ def test_daemons_stay_under_the_listener(folder: Path) -> None:
 
 
 @pytest.mark.needs("go")
-def test_a_static_program_in_go(folder: Path) -> None:
+def test_a_static_program_in_go(folder: Path, builds: Path) -> None:
     source = folder / "main.go"
     source.write_text(
         "package main\n"
@@ -174,7 +174,7 @@ def test_a_static_program_in_go(folder: Path) -> None:
         "  group.Wait()\n"
         "}\n"
     )
-    environment = {**os.environ, "CGO_ENABLED": "0", "GOCACHE": str(folder / "cache"), "GOFLAGS": "-p=1"}
+    environment = {**os.environ, "CGO_ENABLED": "0", "GOCACHE": str(builds / "go")}
     subprocess.run(["go", "build", "-o", "program", "main.go"], cwd=folder, env=environment, check=True)
     work = folder / "work"
     work.mkdir()

@@ -42,7 +42,14 @@ def told(trap: Trap, base: Path) -> str:
     parts += [_shown(trap.path, base)] if trap.path else []
     if trap.other:
         parts += ["<" if trap.deed is Deed.CREATE else ">", _shown(trap.other, base)]
-    return " ".join([*parts, *(["!"] if trap.structural else []), *(["tree"] if trap.tree else [])])
+    return " ".join(
+        [
+            *parts,
+            *(["!"] if trap.structural else []),
+            *(["tree"] if trap.tree else []),
+            *(["bars"] if trap.bars else []),
+        ]
+    )
 
 
 def _shown(path: bytes, base: Path) -> str:

@@ -247,7 +247,9 @@ class Decoder:
         self._looks.listed(path)
         if not _is_empty(path):
             raise Fails(errno.ENOTEMPTY)
-        return self._trap(n, Deed.REMOVE, path)
+        trap = self._trap(n, Deed.REMOVE, path)
+        trap.bars = True
+        return trap
 
     def _metadata(self, n: Notification, descriptor: int, address: int, flags: int) -> Trap:
         text = read_string(n.pid, address)
@@ -258,12 +260,18 @@ class Decoder:
         )
         if info is None:
             raise Fails(errno.ENOENT)
-        return self._trap(n, Deed.METADATA, path)
+        return self._change_of(n, path, info)
 
     def _metadata_of_open(self, n: Notification, descriptor: int) -> Trap:
         if descriptor & 0xFFFFFFFF == HERE:
             raise Fails(errno.EBADF)
-        return self._trap(n, Deed.METADATA, self._looks.open_thing(n.pid, descriptor)[0])
+        path, info, _ = self._looks.open_thing(n.pid, descriptor)
+        return self._change_of(n, path, info)
+
+    def _change_of(self, n: Notification, path: bytes, info: os.stat_result | None) -> Trap:
+        trap = self._trap(n, Deed.METADATA, path)
+        trap.bars = info is None or stat.S_ISDIR(info.st_mode)
+        return trap
 
     def _times(self, n: Notification, flags: int) -> Trap:
         if n.args[1]:

@@ -53,6 +53,7 @@ class Trap:
     """
 
     __slots__ = (
+        "bars",
         "call",
         "deed",
         "error",
@@ -104,6 +105,8 @@ class Trap:
         """It may change what other paths lead to: a link or a directory is made, moved, replaced or removed."""
         self.tree = tree
         """What is moved, or replaced by that, is a directory with all that is below."""
+        self.bars = False
+        """After it, what lies below may be out of reach: it removes a directory, or changes the mode of one."""
         self.error = error
         """With NONE, if not 0: the call can only fail with this, as of now. Refuse it with this number; letting it go on
         would let it look again, later, when it might no longer fail."""

@@ -42,8 +42,6 @@ _MANY = 64
 """Entries from which on old ones are looked for."""
 _NAMING = frozenset({Deed.CREATE, Deed.REMOVE, Deed.RENAME, Deed.EXCHANGE})
 """After these, something else is at the path."""
-_BARRING = frozenset({Deed.REMOVE, Deed.METADATA})
-"""After these, what lies below a directory may be out of reach."""
 
 
 class Way(Enum):
@@ -74,7 +72,7 @@ def may_meet(one: Trap, other: Trap) -> bool:
 
 def _bars(call: Trap, paths: tuple[bytes, ...]) -> bool:
     """Whether a call may bar the way to one of the paths: it removes the directory, or takes the right to pass from one above."""
-    if call.deed not in _BARRING:
+    if not call.bars:
         return False
     below = call.path + b"/"
     return any(path.startswith(below) for path in paths)
@@ -89,7 +87,7 @@ class _Call:
         self.trap = trap
         self.paths = _paths(trap)
         self.structural = trap.structural
-        self.careful = trap.deed in _NAMING or trap.deed in _BARRING
+        self.careful = trap.bars or trap.deed in _NAMING
         self.at = at
         self.made = trap.notification
         self.since_ns = -1
@@ -190,7 +188,7 @@ class InFlight:
             return Way.TAKEN
         if self._next is not None and not self._is_its_turn(self._next, trap):
             return Way.TAKEN
-        if trap.deed not in _NAMING and trap.deed not in _BARRING and not self._careful:
+        if not (self._careful or trap.bars or trap.deed in _NAMING):
             return Way.FREE
         near = self._near(trap)
         if not near:
@@ -211,7 +209,7 @@ class InFlight:
                 if path in at:
                     found.update(at[path])
                 path = path.rpartition(b"/")[0]  # noqa: PLW2901 - its directory, and so on
-        if trap.deed in _BARRING:
+        if trap.bars:
             found.update(calls)
         return [tid for tid in found if tid != trap.pid and not may_meet(calls[tid].trap, trap)]
 

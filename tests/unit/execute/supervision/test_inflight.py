@@ -59,6 +59,7 @@ def trap(
 ) -> Trap:
     """A trap with the arguments of `THE_CALL`."""
     made = Trap(1, tid, "openat", deed, path, other, structural=structural)
+    made.bars = deed in (Deed.REMOVE, Deed.METADATA)  # as if of a directory
     made.notification = Notification(1, tid, 0, 257, ARGUMENTS)
     return made
 
