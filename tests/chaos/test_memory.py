@@ -126,6 +126,17 @@ class TestBallast:
             pid = ballast.pid
         assert not Path(f"/proc/{pid}").exists()
 
+    def test_of_two_words_at_once_both_are_heard(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        other = tmp_path / "other"
+        other.write_text("#!/bin/sh\nprintf 'held 1\\nsettled 2\\n'\nexec sleep 60\n")
+        other.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(other))
+        began = time.monotonic()
+        with Ballast(20 * MB) as ballast:
+            assert ballast.settled
+            assert ballast.held == 2
+        assert time.monotonic() - began < 15, "it waited for a word that was there"
+
     def test_it_never_endangers_the_machine(self) -> None:
         with pytest.raises(UsageError, match="leaves too little"):
             Ballast(memory()[0])

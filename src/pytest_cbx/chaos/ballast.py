@@ -61,6 +61,7 @@ class Ballast:
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
+            bufsize=0,  # a line in a buffer of ours would not be seen by `select`
         )  # fmt: skip
         deadline = time.monotonic() + _PATIENCE
         while not self.settled and time.monotonic() < deadline:
