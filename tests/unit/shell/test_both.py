@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
 from pytest_cbx.shell import second
 from pytest_cbx.shell.both import compare, read_both
 from pytest_cbx.shell.nodes import Literal, Script, Simple, Span, Unreadable
+from pytest_cbx.shell.plain import plain_words
 from pytest_cbx.shell.reader import read
 from pytest_cbx.shell.second import Answer, Piece
 from tests.unit.shell.soup import soups
@@ -24,6 +29,31 @@ def sentences(text: str, answer: Answer) -> list[str]:
 def pieces(text: str, *words: str) -> tuple[Piece, ...]:
     """The words as pieces where they first stand in the text."""
     return tuple(Piece(text.index(word), text.index(word) + len(word), "word") for word in words)
+
+
+@installed
+@given(st.from_regex(r"[A-Za-z0-9_./,:@%+-]+(?: +[A-Za-z0-9_./,:@%+=-]+){0,4}", fullmatch=True))
+def test_of_plain_words_both_make_the_same(text: str) -> None:
+    assume(plain_words(text) is not None)
+    answer = second.ask(text)
+    reading = read_both(text)
+    assert answer.abstains or compare(text, read(text), answer) == reading
+    assert not reading.extra
+    assert not reading.differences
+
+
+def test_for_plain_words_the_second_reader_is_not_loaded() -> None:
+    script = (
+        "import sys\nfrom pytest_cbx.shell.both import read_both\n"
+        "for text in sys.argv[1:]: read_both(text); print('bashlex' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, "pytest -q tests/unit", "pytest -q > out"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["False", str(second.bashlex_parse() is not None)]
 
 
 def test_what_only_the_second_reader_finds_is_a_command_more() -> None:
