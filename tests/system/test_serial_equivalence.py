@@ -16,7 +16,7 @@ from pytest_cbx.client.jobs import Job, Site, plan, prepare
 from pytest_cbx.client.runner import Capture, Runner
 from pytest_cbx.config.model import CommandConfig, Rollback, Settings
 
-RUNS = int(os.environ.get("CBX_SERIAL_RUNS", "30"))
+RUNS = int(os.environ.get("CBX_SERIAL_RUNS", "15"))
 COMMANDS = 60
 FILES = 8
 
