@@ -16,7 +16,7 @@ from tests.unit.shell.adversaries import ADVERSARIES
 ROOT = Path(__file__).parents[3]
 SECONDS = 10
 PARTS = 2
-SIZE = 4_000
+SIZE = 6_000
 """Characters. The longest texts there can be take the bench `bench_shell.py`."""
 
 
