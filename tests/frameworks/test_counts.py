@@ -173,7 +173,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory, builds: Path) -> dict[
     }  # fmt: skip
 
 
-def _run(command: str, folder: Path, environment: dict[str, str]) -> str:
+def run(command: str, folder: Path, environment: dict[str, str]) -> str:
     done = subprocess.run(
         ["bash", "-c", command], check=False, cwd=folder, env=environment, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120,
@@ -194,11 +194,11 @@ def test_as_the_tool_itself_counts(tool: Tool, tmp_path: Path, environment: dict
     folder = tmp_path / tool.folder
     shutil.copytree(FIXTURES / tool.folder, folder)
     began = time.time()
-    printed = _run(tool.report, folder, environment)
+    printed = run(tool.report, folder, environment)
     output = tmp_path / "output"
     output.write_text(printed)
     cases = read_results(Source(results=tool.results, folder=folder, started_at=began, output=output))
-    said = _run(tool.plain, folder, environment)
+    said = run(tool.plain, folder, environment)
     expected = tuple(one + more for one, more in zip(tool.counts(said), tool.ours, strict=True))
     ours = _counted(cases)
     print(f"{tool.name:14} " + "  ".join(f"{word} {count}" for word, count in zip(COUNTED, ours, strict=True)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-
 _OTHERS = ("randomly", "asyncio", "run-parallel", "fakefs", "hypothesispytest", "platformdirs")
 """Plugins that are not ours to test; each process of a run would spend a fifth of its time on loading them."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import pluggy
 
 from pytest_cbx.config.model import CommandConfig, Settings
 from pytest_cbx.errors import UsageError
+from pytest_cbx.frameworks.sharding import expand
 
 T = TypeVar("T")
 
@@ -40,8 +42,9 @@ def commands_of(
         leave_out: whether a discovered command is not wanted, by its folder and whether it runs tests that pytest collects there.
 
     Raises:
-        UsageError: a plugin's command has the name of another one.
+        UsageError: a plugin's command has the name of another one, or one with `shards` cannot be split.
     """
+    file = os.path.basename(settings.source) if settings.source else ""
     found = list(settings.commands)
     names = {command.name for command in found}
     for command in _flat(hooks.pytest_cbx_commands(config=settings)):
@@ -50,12 +53,12 @@ def commands_of(
         names.add(command.name)
         found.append(command)
     if not settings.discover:
-        return Commands(commands=tuple(found))
+        return Commands(commands=tuple(expand(found, file)))
     from pytest_cbx.frameworks.discovery import discover  # noqa: PLC0415 - only who asks for it pays for it
 
     discovery = discover(folder, more=_flat(hooks.pytest_cbx_framework()), given=found)
     found += [one.command for one in discovery.commands if not leave_out(one.place, one.found.runs_pytest)]
-    return Commands(commands=tuple(found), notes=discovery.notes)
+    return Commands(commands=tuple(expand(found, file)), notes=discovery.notes)
 
 
 def _flat(answers: Iterable[Iterable[T] | None]) -> list[T]:

@@ -74,7 +74,7 @@ def advice(findings: Sequence[Finding]) -> str:
 def shown(job: Job, findings: Sequence[Finding], *, width: int = 100) -> list[str]:
     """The command with the findings underlined; those without a place below."""
     marks = [Mark(span=f.span, says=(told(f),)) for f in findings if f.span is not None]
-    lines = plain(marked(job.request.text, marks, width=width, indent=0))
+    lines = plain(marked(job.config.predicted, marks, width=width, indent=0))
     return [*lines, *(told(finding) for finding in findings if finding.span is None)]
 
 

@@ -50,7 +50,7 @@ class Foresight:
     def effects(self, command: CommandConfig) -> Effects:
         """What the next command would touch."""
         directory, environment = str(self.directory(command)), _known_environment(command.env)
-        effects = _predict(command.run, directory, str(self._base), environment, self._files)
+        effects = _predict(command.predicted, directory, str(self._base), environment, self._files)
         if self._hooks is not None:
             answers = self._hooks.hook.pytest_cbx_effects(command=command)
             effects = _with(effects, *(effect for answer in answers for effect in answer or ()))
@@ -58,7 +58,7 @@ class Foresight:
             effects = _with(effects, *self._doubts(effects))
             if any(self._changed.may_change(path) for path in effects.looked):
                 # Its destinations may be something else by then: it does either.
-                unseeing = _predict_unseeing(command.run, directory, str(self._base), environment)
+                unseeing = _predict_unseeing(command.predicted, directory, str(self._base), environment)
                 effects = _with(effects, *unseeing.effects)
             self._pass(command, effects)
         return effects

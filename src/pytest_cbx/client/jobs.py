@@ -137,11 +137,11 @@ def _draft(
     most: float,
 ) -> Job:
     lesson = classroom.lesson(command, effects, directory)
-    assessment = assess(effects, text=command.run, declared=command.tier, trust=command.trust)
+    assessment = assess(effects, text=command.predicted, declared=command.tier, trust=command.trust)
     replaces = lesson.replaces(effects, assessment) and _is_guarded(command, settings)
     known = known_part(effects) if replaces else effects
     if replaces:
-        assessment = assess(known, text=command.run, declared=command.tier, trust=command.trust)
+        assessment = assess(known, text=command.predicted, declared=command.tier, trust=command.trust)
     claims = claims_of(
         known,
         workspace=str(site.base),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from pytest_cbx.config.model import CommandConfig, Settings
 from pytest_cbx.errors import UsageError
+from pytest_cbx.frameworks.sharding import group_of
 
 ALL = "*"
 _MADE = ("install", "generate", "build")
@@ -28,12 +29,14 @@ def profile_of(name: str, settings: Settings, commands: Iterable[CommandConfig])
         raise UsageError(f'there is no profile "{name}"; there are {", ".join(sorted(known))}: see [cbx.profiles]')
     by_name = {command.name: command for command in commands}
     wanted = set(known[name])
-    said = {ALL, *by_name, *(tag for command in by_name.values() for tag in command.tags)}
+    said = {ALL, *by_name, *map(group_of, by_name), *(tag for command in by_name.values() for tag in command.tags)}
     if name in settings.profiles and (unknown := sorted(wanted - said)):
         raise UsageError(f'profile "{name}": no command is called or tagged {", ".join(unknown)}')
     chosen: set[str] = set()
     todo = [
-        one for one, command in by_name.items() if ALL in wanted or one in wanted or wanted.intersection(command.tags)
+        one
+        for one, command in by_name.items()
+        if ALL in wanted or one in wanted or group_of(one) in wanted or wanted.intersection(command.tags)
     ]
     while todo:
         one = todo.pop()

@@ -98,4 +98,5 @@ def command(memory_total: Callable[[], int]) -> Readers:
         "privileged": values.boolean,
         "results": values.results,
         "tags": values.tags,
+        "shards": values.whole(1, values.SHARDS_MAX),
     }

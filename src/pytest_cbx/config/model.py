@@ -184,6 +184,15 @@ class CommandConfig:
     results: str | None = None
     """See `parse_results`; the glob is relative to `cwd`."""
     tags: tuple[str, ...] = ()
+    shards: int = 1
+    """So many commands are made of it, each with a part of its tests."""
+    whole: str = ""
+    """Of a shard: the text that it does a part of, and so touches no more than. No key of the file."""
+
+    @property
+    def predicted(self) -> str:
+        """The text by which it is told what it would touch."""
+        return self.whole or self.run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ MEMORY_MIN = 1 << 20
 """Bytes; with less no program starts, so a smaller number is a forgotten unit."""
 DESCRIPTORS_MIN = 16
 RETRIES_MAX = 100
+SHARDS_MAX = 100
 
 _LOCK = re.compile(r"[^\s:]+(:read)?")
 _NOT_TAGS = frozenset({"and", "or", "not", "None", "True", "False"})

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import pytest
 
+from pytest_cbx.config.model import CommandConfig
+from pytest_cbx.frameworks.sharding import group_of
 from pytest_cbx.pytest_plugin import _compat
 from pytest_cbx.pytest_plugin.board import Board
 from pytest_cbx.pytest_plugin.items import CbxFile, CbxItem
@@ -20,6 +22,19 @@ def add_file_to_arguments(config: pytest.Config, file: Path) -> None:
     named = [config.invocation_params.dir / argument for argument in config.args]
     if not any(path == file or path in file.parents for path in named):
         config.args.append(str(file))
+
+
+def name_shards_in_arguments(config: pytest.Config, file: Path, commands: Sequence[CommandConfig]) -> None:
+    """`cbx.toml::unit` means all shards of `unit`: pytest itself knows them by their own names only."""
+    shards: dict[str, list[str]] = {}
+    for command in commands:
+        shards.setdefault(group_of(command.name), []).append(command.name)
+    named = []
+    for argument in config.args:
+        path, _, name = argument.partition("::")
+        own = shards.get(name, [name]) if Path(config.invocation_params.dir, path) == file else [name]
+        named += [f"{path}::{one}" if one else argument for one in own]
+    config.args[:] = named
 
 
 class CollectPlugin:

@@ -61,6 +61,7 @@ def add_options(parser: pytest.Parser) -> None:
         default=None,
         help="a tool that is not installed fails its command instead of skipping it",
     )
+    group.addoption("--cbx-shard", metavar="I/N", help="take the I-th of N parts of the tests")
     group.addoption("--cbx-chaos-seed", metavar="N", help="seed of chaos campaigns (default: 1)")
     group.addoption(
         "--cbx-gate",
@@ -68,6 +69,7 @@ def add_options(parser: pytest.Parser) -> None:
         default=None,
         help="fail unless all six criteria of the chaos suite pass",
     )
+    parser.addini("cbx_shard", "take the I-th of N parts of the tests: I/N", default="")
     parser.addini("cbx_chaos_seed", "seed of chaos campaigns", default="")
     parser.addini("cbx_gate", "fail unless all six criteria of the chaos suite pass", type="bool", default=False)
     parser.addini("cbx_parallel", "run the commands at once", type="bool", default=False)

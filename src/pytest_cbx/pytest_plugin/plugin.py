@@ -9,6 +9,7 @@ from pytest_cbx.pytest_plugin import chaos_mark, gate, options
 from pytest_cbx.pytest_plugin.chaos import chaos
 from pytest_cbx.pytest_plugin.fixture import _cbx_connection, _cbx_leases, cbx
 from pytest_cbx.pytest_plugin.keys import OPTIONS
+from pytest_cbx.pytest_plugin.shard import ShardPlugin, parse_shard
 
 __all__ = ["_cbx_connection", "_cbx_leases", "cbx", "chaos"]
 
@@ -34,6 +35,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(chaos_mark, "cbx-chaos-mark")
     config.stash[OPTIONS] = chosen
     gate.take_up(config, chosen)
+    if shard := config.getoption("cbx_shard") or config.getini("cbx_shard"):
+        config.pluginmanager.register(ShardPlugin(*parse_shard(shard)), "cbx-shard")
     if _has_commands(config):
         from pytest_cbx.pytest_plugin.session import take_up  # noqa: PLC0415
 

@@ -10,7 +10,12 @@ import pytest
 from pytest_cbx.errors import CbxError
 from pytest_cbx.pytest_plugin import _compat, cases, terminal
 from pytest_cbx.pytest_plugin.board import Board
-from pytest_cbx.pytest_plugin.collect import CollectPlugin, NoFilePlugin, add_file_to_arguments
+from pytest_cbx.pytest_plugin.collect import (
+    CollectPlugin,
+    NoFilePlugin,
+    add_file_to_arguments,
+    name_shards_in_arguments,
+)
 from pytest_cbx.pytest_plugin.explain import ExplainPlugin
 from pytest_cbx.pytest_plugin.items import CbxItem
 from pytest_cbx.pytest_plugin.loop import ControllerPlugin, LoopPlugin
@@ -44,7 +49,9 @@ def take_up(config: pytest.Config, options: Options) -> None:
         manager.register(ReportPlugin(board), "cbx-report")
     if options.file is None:
         manager.register(NoFilePlugin(board), "cbx-no-file")
-    elif board.commands:
+    if board.commands:
+        name_shards_in_arguments(config, options.node, board.commands)
+    if options.file is not None and board.commands:
         add_file_to_arguments(config, options.file)
 
 

@@ -110,6 +110,7 @@ FAULTY = [
     Faulty("few descriptors", "[cbx.limits]\nfile_descriptors_max = 3\n", 2, ("16 or more, not 3",)),
     Faulty("zero cores", command("cpus = 0"), 4, ("above 0, not 0",)),
     Faulty("many retries", command("retries = 1000"), 4, ("from 0 to 100",)),
+    Faulty("no shards", command("shards = 0"), 4, ("from 1 to 100",)),
     Faulty(
         "critical below warning",
         "[cbx.thresholds]\ncpu_utilization_warning = 0.5\ncpu_utilization_critical = 0.4\n",

@@ -212,6 +212,7 @@ rollback = "never"
 privileged = true
 results = "reports/junit.xml"
 tags = ["slow", "e2e"]
+shards = 3
 """
 
 
@@ -283,6 +284,7 @@ def test_every_key_is_read(name: str, table: str) -> None:
                 privileged=True,
                 results="reports/junit.xml",
                 tags=("slow", "e2e"),
+                shards=3,
             ),
         ),
     )
@@ -298,7 +300,7 @@ def test_the_full_example_has_every_key_of_the_model() -> None:
 def test_model_and_readers_have_the_same_keys() -> None:
     own = {"source", "commands", "rollback", keys.PROFILES, *keys.SECTIONS}
     assert set(keys.GENERAL) == {field.name for field in fields(Settings)} - own
-    assert set(keys.command(lambda: 0)) == {field.name for field in fields(CommandConfig)} - {"line"}
+    assert set(keys.command(lambda: 0)) == {field.name for field in fields(CommandConfig)} - {"line", "whole"}
     for section, model in zip(keys.SECTIONS, (Instances, Limits, Timeouts, Thresholds), strict=True):
         assert list(keys.sections(lambda: 0)[section]) == [field.name for field in fields(model)]
 
