@@ -66,7 +66,7 @@ def _plan(arguments: argparse.Namespace) -> int:
     folder = project.file.parent if project.file else project.root
     site = Site(base=project.root, root=project.root)
     jobs = prepare(commands, site=site, settings=project.settings, hooks=hooks, folder=folder)
-    graph = plan(jobs, slots=slots_for(project.settings))
+    graph = plan(jobs, slots=slots_for(project.settings), settings=project.settings)
     deny = override(project.settings, deny=arguments.deny).deny
     if arguments.json:
         sys.stdout.buffer.write(msgspec.json.encode(to_json(graph)) + b"\n")

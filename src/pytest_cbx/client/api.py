@@ -209,7 +209,7 @@ class Cbx:
     def _run_allowed(self, jobs: Sequence[Job], settings: Settings, *, fail_fast: bool) -> dict[str, Outcome]:
         """The outcomes of these, by name."""
         runner = self._connect()
-        graph = plan(jobs, slots=runner.welcome.jobs)
+        graph = plan(jobs, slots=runner.welcome.jobs, settings=settings)
         ids = runner.submit(
             jobs, graph, capture=Capture.SEPARATE, fail_fast=fail_fast, settings=settings, faults=self._faults()
         )

@@ -98,7 +98,7 @@ def prepare(
     return tuple(_beside(job, marked) for job in marked)
 
 
-def plan(jobs: Sequence[Job], *, slots: int) -> Plan:
+def plan(jobs: Sequence[Job], *, slots: int, settings: Settings | None = None) -> Plan:
     """The dependency graph of these jobs in their order. Names that no job has are dropped from `needs`.
 
     A need may be missing because its command was deselected: then the user has decided to do without.
@@ -111,7 +111,9 @@ def plan(jobs: Sequence[Job], *, slots: int) -> Plan:
         for job in jobs
     ]
     with collector_paused():
-        return build_plan(requests, slots=slots)
+        if settings is None:
+            return build_plan(requests, slots=slots)
+        return build_plan(requests, slots=slots, batch=settings.batch, depths=settings.pools)
 
 
 @contextmanager
@@ -163,6 +165,8 @@ def _draft(
         memory=command.memory if command.memory is not None else needed_memory(effects.estimate, settings.limits),
         effects=effects,
         assessment=assessment,
+        place=os.path.relpath(directory, site.base),
+        pool=command.pool or "",
     )
     request, learned = instructed(request, lesson, replaces=replaces)
     return Job(

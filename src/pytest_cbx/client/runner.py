@@ -196,6 +196,8 @@ class Runner:
                 score=planned.score.total,
                 seconds=planned.seconds,
                 path_seconds=planned.path_seconds,
+                pool=planned.pool.name if planned.pool is not None else "",
+                pool_depth=planned.pool.depth if planned.pool is not None else 0,
                 stdout=b"" if capture is Capture.INHERIT else os.fsencode(pending.stdout),
                 stderr=b"" if capture is Capture.INHERIT else os.fsencode(pending.stderr),
                 descriptors=3 if capture is Capture.INHERIT else 0,

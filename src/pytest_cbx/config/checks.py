@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_cbx.config.model import Instances, Thresholds
 from pytest_cbx.config.reading import Table
-from pytest_cbx.config.values import is_inside, kind, nearest
+from pytest_cbx.config.values import is_inside, kind, nearest, quoted
 
 CAPS = ("safe_parallel_max", "conditional_parallel_max", "sequential_max", "dangerous_isolated_max")
 
@@ -95,6 +95,17 @@ def check_needs(tables: Sequence[tuple[Table, str, tuple[str, ...]]], known: Seq
                 f'"{one}" needs "{other}"' for one, other in pairs
             )
         table.document.report((*table.path, "needs"), message, "take one of these out of `needs`")
+
+
+def check_pools(tables: Sequence[Table], known: Sequence[str]) -> None:
+    """Every pool that a command names has a depth."""
+    for table in tables:
+        pool = table.content.get("pool")
+        if isinstance(pool, str) and pool and pool not in known:
+            hint = (
+                nearest(pool, list(known)) if known else f"write [{table.document.title}.pools] with {quoted(pool)} = 2"
+            )
+            table.report("pool", f"names {kind(pool)}, which has no depth in [{table.document.title}.pools]", hint)
 
 
 def circles(graph: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, ...]]:

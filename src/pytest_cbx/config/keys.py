@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from pytest_cbx.config import values
-from pytest_cbx.config.model import Durability, Isolation, Policy, Priority, Rollback
+from pytest_cbx.config.model import Batch, Durability, Isolation, Policy, Priority, Rollback
 
 Readers: TypeAlias = Mapping[str, values.Reader[Any]]
 
 SECTIONS = ("instances", "limits", "timeouts", "thresholds")
 """The tables below `[cbx]`."""
 
-PROFILES = "profiles"
-"""The table below `[cbx]` whose keys are names that the user chooses."""
+PROFILES, POOLS = "profiles", "pools"
+"""The tables below `[cbx]` whose keys are names that the user chooses."""
 
 GENERAL: Readers = {
     "isolation": values.choice(Isolation),
@@ -23,6 +23,7 @@ GENERAL: Readers = {
     "shell": values.argv,
     "jobs": values.whole(0),
     "policy": values.choice(Policy),
+    "batch": values.choice(Batch),
     "discover": values.boolean,
     "learn": values.boolean,
     "deny": values.deny,
@@ -98,5 +99,6 @@ def command(memory_total: Callable[[], int]) -> Readers:
         "privileged": values.boolean,
         "results": values.results,
         "tags": values.tags,
+        "pool": values.name,
         "shards": values.whole(1, values.SHARDS_MAX),
     }

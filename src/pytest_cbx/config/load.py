@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from pytest_cbx.config import checks, keys, values
 from pytest_cbx.config.model import CommandConfig, Limits, Settings, Thresholds, Timeouts
@@ -16,6 +16,8 @@ from pytest_cbx.config.positions import KeyPath, Positions, positions
 from pytest_cbx.config.reading import Document, Table
 from pytest_cbx.config.values import kind
 from pytest_cbx.errors import ConfigError, Problem
+
+T = TypeVar("T")
 
 _SYNTAX_HINTS = {
     "Invalid value": 'texts stand in quotes: name = "lint"',
@@ -147,7 +149,7 @@ def _top_level_hint(key: str, value: object) -> str:
         return "[tool.cbx] is for pyproject.toml; here write [cbx]"
     if key in ("command", "commands"):
         return "write [[cbx.command]]"
-    if key in (*keys.SECTIONS, keys.PROFILES):
+    if key in (*keys.SECTIONS, keys.PROFILES, keys.POOLS):
         return f"write [cbx.{key}]"
     return "it belongs in [cbx]" if key in keys.GENERAL else "everything here stands under [cbx]"
 
@@ -159,7 +161,7 @@ def _settings(top: Table, source: str, workspace: str, memory_total: Callable[[]
     elsewhere = {key: f"[{document.title}.{section}]" for section, readers in sections.items() for key in readers}
     elsewhere |= {key: f"[[{document.title}.command]]" for key in keys.command(memory_total) if key not in elsewhere}
     elsewhere |= dict.fromkeys(keys.GENERAL, f"[{document.title}]")
-    top.refuse_unknown([*keys.GENERAL, *keys.SECTIONS, keys.PROFILES, "command"], elsewhere)
+    top.refuse_unknown([*keys.GENERAL, *keys.SECTIONS, keys.PROFILES, keys.POOLS, "command"], elsewhere)
     general = top.read(keys.GENERAL)
     tables = {section: _section(top, section) for section in keys.SECTIONS}
     for section, table in tables.items():
@@ -170,23 +172,26 @@ def _settings(top: Table, source: str, workspace: str, memory_total: Callable[[]
     checks.check_thresholds(tables["thresholds"], thresholds)
     checks.check_jobs(top, general.get("jobs", 0), instances)
     folder = os.path.dirname(source)
-    commands = _commands(top, keys.command(memory_total), elsewhere, (folder, workspace, general.get("protect", ())))
+    pools = _own_names(top, keys.POOLS, values.whole(1))
+    places = (folder, workspace, general.get("protect", ()))
+    commands = _commands(top, keys.command(memory_total), elsewhere, places, list(pools))
     return Settings(
         source=source,
         instances=instances,
         limits=Limits(**written["limits"]),
         timeouts=Timeouts(**written["timeouts"]),
         thresholds=thresholds,
-        profiles=_profiles(top),
+        profiles=_own_names(top, keys.PROFILES, values.texts),
+        pools=pools,
         commands=commands,
         **general,
     )
 
 
-def _profiles(top: Table) -> Mapping[str, tuple[str, ...]]:
-    """The table `[cbx.profiles]`, whose keys are the user's own."""
-    table = _section(top, keys.PROFILES)
-    return MappingProxyType(table.read(dict.fromkeys(table.content, values.texts)))
+def _own_names(top: Table, section: str, reader: values.Reader[T]) -> Mapping[str, T]:
+    """A table whose keys are the user's own."""
+    table = _section(top, section)
+    return MappingProxyType(table.read(dict.fromkeys(table.content, reader)))
 
 
 def _section(top: Table, name: str) -> Table:
@@ -200,7 +205,11 @@ def _section(top: Table, name: str) -> Table:
 
 
 def _commands(
-    top: Table, readers: keys.Readers, elsewhere: Mapping[str, str], places: tuple[str, str, tuple[str, ...]]
+    top: Table,
+    readers: keys.Readers,
+    elsewhere: Mapping[str, str],
+    places: tuple[str, str, tuple[str, ...]],
+    pools: list[str],
 ) -> tuple[CommandConfig, ...]:
     """All commands that are right by themselves. `places`: the file's folder, the workspace, the protected roots."""
     found = [(table, table.read(readers)) for table in _command_tables(top)]
@@ -217,6 +226,7 @@ def _commands(
     checks.check_names([(table, name) for table, name, _ in named])
     known = [str(table.content["name"]) for table, _ in found if isinstance(table.content.get("name"), str)]
     checks.check_needs([(table, name, content.get("needs", ())) for table, name, content in named], known)
+    checks.check_pools([table for table, _ in found], pools)
     folder, workspace, protect = places
     checks.check_folders(
         [(table, content["cwd"]) for table, content in found if "cwd" in content], folder, workspace, protect

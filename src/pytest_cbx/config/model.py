@@ -41,6 +41,17 @@ class Policy(Enum):
     RESOURCE_AWARE = "resource-aware"
 
 
+class Batch(Enum):
+    """What commands have in common of which only so many run at once."""
+
+    OFF = "off"
+    DIRECTORY = "directory"
+    KIND = "kind"
+    """Of program: tests, builds, analyses, status."""
+    DEPENDENCY = "dependency"
+    """The shape of their needs: independent, chain, tree, network."""
+
+
 class Priority(Enum):
     """The user's own word on a command's priority."""
 
@@ -184,6 +195,8 @@ class CommandConfig:
     results: str | None = None
     """See `parse_results`; the glob is relative to `cwd`."""
     tags: tuple[str, ...] = ()
+    pool: str | None = None
+    """One of `Settings.pools`: as many of its commands run at once as it is deep."""
     shards: int = 1
     """So many commands are made of it, each with a part of its tests."""
     whole: str = ""
@@ -208,6 +221,7 @@ class Settings:
     jobs: int = 0
     """0: from the machine's capacity."""
     policy: Policy = Policy.CRITICAL_PATH
+    batch: Batch = Batch.OFF
     discover: bool = False
     learn: bool = True
     """Use, and store, what earlier runs of a command were seen to touch."""
@@ -221,6 +235,8 @@ class Settings:
     thresholds: Thresholds = Thresholds()
     profiles: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     """Environment → names and tags of the commands that a run there takes; `*` is all."""
+    pools: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    """Depths of pools by name: of those that commands name, and of batches that are not to have their default."""
     commands: tuple[CommandConfig, ...] = ()
 
     @property

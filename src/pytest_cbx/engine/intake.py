@@ -103,6 +103,7 @@ def _check_command(session: Session, node: CommandSpec) -> None:
         and all(_within(s, 0, math.inf) for s in (node.seconds, node.path_seconds))
         and _within(node.score, -_WEIGHT_MAX, _WEIGHT_MAX)
         and 0 <= node.retries <= _TRIES_MAX
+        and node.pool_depth >= bool(node.pool)
     )
     if not sound:
         raise ProtocolError(f'command "{node.name}" has a number that makes no sense: {node}'[:1000])

@@ -130,6 +130,9 @@ class CommandSpec(Node, frozen=True, kw_only=True):
     score: float = 5.0
     seconds: float = 1.0
     path_seconds: float = 1.0
+    pool: str = ""
+    """Of the commands in it, `pool_depth` run at once; empty: it is in none."""
+    pool_depth: int = 0
     stdout: bytes = b""
     """Absolute path of the file that takes standard output; created, appended to. Empty: the first handed-over descriptors."""
     stderr: bytes = b""

@@ -58,6 +58,8 @@ def task_of(command: Command, known: Mapping[int, TaskId], parent: TaskId | None
         score=spec.score,
         seconds=spec.seconds,
         path_seconds=spec.path_seconds,
+        pool=spec.pool,
+        pool_depth=spec.pool_depth,
         retries=spec.retries,
         restartable=command.isolation != "off",
         serializable=command.isolation == "serializable",

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from pytest_cbx.config.model import Batch
 from pytest_cbx.errors import UsageError
+from pytest_cbx.plan.batches import pools
 from pytest_cbx.plan.estimate import estimate_of, expected_seconds
 from pytest_cbx.plan.graph import build_edges
 from pytest_cbx.plan.model import Edge, Plan, Planned, Request
 from pytest_cbx.plan.priority import score
 
 
-def build_plan(requests: Sequence[Request], *, slots: int) -> Plan:
+def build_plan(
+    requests: Sequence[Request], *, slots: int, batch: Batch = Batch.OFF, depths: Mapping[str, int] | None = None
+) -> Plan:
     """The plan for these commands in the order in which they are listed.
 
     `slots`: how many instances may run at once. The lower bound is the longer of the critical path and the sum of
     all expected seconds over `slots`: no schedule is faster, though conflicts and reserved cores may make the best one slower.
+
+    `batch` and `depths`: see `batches.pools`.
 
     Raises `CycleError` and `PlanError` for `needs` that cannot be met, `UsageError` for fewer than one slot.
     """
@@ -26,6 +32,7 @@ def build_plan(requests: Sequence[Request], *, slots: int) -> Plan:
     following = followers(len(requests) + len(joins), edges)
     paths = _path_seconds([*seconds, *(0.0 for _ in joins)], following)
     critical = _critical_path(paths, following)
+    own = pools(requests, batch, depths or {})
     longest = max(paths, default=0.0)
     return Plan(
         commands=tuple(
@@ -41,6 +48,7 @@ def build_plan(requests: Sequence[Request], *, slots: int) -> Plan:
                     cpus=request.cpus,
                 ),
                 path_seconds=paths[number],
+                pool=own[number],
             )
             for number, request in enumerate(requests)
         ),

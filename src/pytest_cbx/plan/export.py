@@ -22,6 +22,8 @@ class CommandExport(msgspec.Struct, frozen=True, kw_only=True):
     memory: int
     seconds: float
     path_seconds: float
+    pool: str | None
+    pool_depth: int | None
 
 
 class JoinExport(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +91,8 @@ def _command(planned: Planned) -> CommandExport:
         memory=request.memory,
         seconds=_rounded(planned.seconds),
         path_seconds=_rounded(planned.path_seconds),
+        pool=planned.pool.name if planned.pool is not None else None,
+        pool_depth=planned.pool.depth if planned.pool is not None else None,
     )
 
 

@@ -91,6 +91,14 @@ class Score:
     total: float
 
 
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Of all commands in it, `depth` run at once."""
+
+    name: str
+    depth: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What planning starts from: one command with everything known about it. `claims` are complete (text, configuration, locks)."""
@@ -108,6 +116,10 @@ class Request:
     """Expected wall seconds where history or configuration knows them."""
     effects: Effects | None = None
     assessment: Assessment | None = None
+    place: str = "."
+    """Its working directory, relative to the work tree."""
+    pool: str = ""
+    """The pool that it names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +133,7 @@ class Planned:
     score: Score
     path_seconds: float
     """Seconds from its start to the end of the longest chain that hangs on it."""
+    pool: Pool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

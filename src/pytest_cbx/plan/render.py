@@ -64,7 +64,9 @@ def _command(planned: Planned, width: int, critical: bool) -> str:
     request = planned.request
     mark = "●" if critical else "○"
     tier = _TIERS[request.tier]
-    return f"  {mark} {request.name:<{width}}  {tier:<11}  {duration(planned.seconds):>7}   priority {planned.score.total:.1f}"
+    pool = f"   pool {planned.pool.name} ({planned.pool.depth} at once)" if planned.pool is not None else ""
+    line = f"  {mark} {request.name:<{width}}  {tier:<11}  {duration(planned.seconds):>7}   priority {planned.score.total:.1f}"
+    return line + pool
 
 
 def _waits(edges: Iterable[Edge], names: list[str], members: dict[int, int]) -> Iterator[str]:

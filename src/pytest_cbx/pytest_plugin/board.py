@@ -175,7 +175,7 @@ class Board:
             left = jobs
         if not jobs:
             return
-        self.plan = plan(jobs, slots=self.slots)
+        self.plan = plan(jobs, slots=self.slots, settings=self.options.settings)
         self._submit(runner, jobs, self.plan, by_name)
 
     def _submit(self, runner: Runner, jobs: Sequence[Job], graph: Plan, by_name: dict[str, CbxItem]) -> None:
@@ -229,7 +229,9 @@ class Board:
             self._end(refused, item)
         else:
             runner = self.connect()
-            self._submit(runner, [job], plan([job], slots=self.slots), {item.command.name: item})
+            self._submit(
+                runner, [job], plan([job], slots=self.slots, settings=self.options.settings), {item.command.name: item}
+            )
             try:
                 while item.command.name not in self._untaken:
                     self._receive(None)

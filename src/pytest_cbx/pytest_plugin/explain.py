@@ -37,7 +37,7 @@ class ExplainPlugin:
         reporter: pytest.TerminalReporter | None = session.config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
             reporter.ensure_newline()
-            for line in explain(jobs, plan(jobs, slots=slots_for(settings)), deny=settings.deny):
+            for line in explain(jobs, plan(jobs, slots=slots_for(settings), settings=settings), deny=settings.deny):
                 reporter.write_line(line)
         return True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections import Counter
 from dataclasses import dataclass
 
 from pytest_cbx.errors import UsageError
@@ -38,7 +39,7 @@ class Free:
 class Admission:
     """Hands out seats and takes them back.
 
-    A seat takes one of `jobs` slots, one place of its tier, and its cores and memory. What is heavier than all cores
+    A seat takes one of `jobs` slots, one place of its tier and of its pool, and its cores and memory. What is heavier than all cores
     or all memory gets a seat only when there is no other, and none is given beside it.
 
     Growth is a token bucket: it holds `max(1, spawn_rate)` tokens, gains `spawn_rate` a second; a seat costs one, and
@@ -57,6 +58,7 @@ class Admission:
         self._slots_made = 0
         self.total = 0
         self.by_tier = dict.fromkeys(Tier, 0)
+        self.by_pool: Counter[str] = Counter()
         self.lent = 0
         """Slots that running commands have beside their own."""
         self.cpus_used = 0
@@ -84,9 +86,15 @@ class Admission:
         """Whether a seat of this shape is free now. Growth is not looked at: see `may_grow`."""
         if self._lone or self.full or self.by_tier[shape.tier] >= self._caps[shape.tier]:
             return False
+        if self.pool_full(shape):
+            return False
         if self.too_heavy(shape):
             return self.total == 0
         return self.cpus_used + shape.cpus <= self._cpus and self.memory_used + shape.memory <= self._memory
+
+    def pool_full(self, shape: Shape, more: int = 1) -> bool:
+        """Whether its pool has not so many places left."""
+        return bool(shape.pool) and self.by_pool[shape.pool] + more > shape.depth
 
     def short_of_weight(self, shape: Shape) -> bool:
         """Whether cores or memory are what is missing. (Slots and places of a tier come free one by one, so whoever is
@@ -105,6 +113,8 @@ class Admission:
         if self.total + self._away + 2 > self.jobs:
             return False
         if shape.tier is reserved.tier and self.by_tier[shape.tier] + 2 > self._caps[shape.tier]:
+            return False
+        if shape.pool == reserved.pool and self.pool_full(reserved, 2):
             return False
         cpus_ok = not shape.cpus or self.cpus_used + shape.cpus + reserved.cpus <= self._cpus
         return cpus_ok and (not shape.memory or self.memory_used + shape.memory + reserved.memory <= self._memory)
@@ -153,6 +163,8 @@ class Admission:
     def _count(self, shape: Shape, sign: int) -> None:
         self.total += sign
         self.by_tier[shape.tier] += sign
+        if shape.pool:
+            self.by_pool[shape.pool] += sign
         self.cpus_used += sign * shape.cpus
         self.memory_used += sign * shape.memory
 

@@ -60,6 +60,9 @@ class Task:
     """Seconds it may wait for claims of *other clients*."""
     parent: TaskId | None = None
     """The running task it is nested in: their claims get along, and the first child rides on the parent's slot."""
+    pool: str = ""
+    """Of all tasks in it, whoever handed them in, `pool_depth` have a seat at once. Empty: none."""
+    pool_depth: int = 0
     join: bool = False
     """No work: it ends as soon as everything before it has ended."""
     restartable: bool = False

@@ -45,6 +45,8 @@ class Shape(NamedTuple):
     """Millionths of a core."""
     memory: int
     """Bytes."""
+    pool: str = ""
+    depth: int = 0
 
 
 Group: TypeAlias = tuple[ClientId, TaskId | None]
@@ -174,7 +176,7 @@ class Entry:
 
 def shape_of(task: Task) -> Shape:
     """The capacity that a task takes."""
-    return Shape(task.tier, round(task.cpus * MICRO), task.memory)
+    return Shape(task.tier, round(task.cpus * MICRO), task.memory, task.pool, task.pool_depth)
 
 
 def strangers(holder: Entry, client: ClientId, parent: Entry | None) -> bool:

@@ -117,6 +117,8 @@ def _capacity_reason(entry: Entry, admission: Admission, reserved: Entry | None)
         return "heavier than the machine: waits to run alone"
     if admission.short_of_weight(entry.shape):
         return "not enough free cores or memory"
+    if admission.pool_full(entry.shape):
+        return f"all {entry.shape.depth} places of the pool {entry.shape.pool} are taken"
     if not admission.fits(entry.shape):
         return f"all places for {entry.task.tier.value} are taken"
     if reserved is not None and reserved is not entry:
@@ -144,6 +146,8 @@ def check(live: Iterable[Entry], running: Collection[Entry], admission: Admissio
         raise InternalError("two seats have one slot, or a running task has no seat")
     if Counter(seat.shape.tier for seat in seats) != Counter(admission.by_tier):
         raise InternalError("the places of the tiers are counted wrongly")
+    if Counter(seat.shape.pool for seat in seats if seat.shape.pool) != +admission.by_pool:
+        raise InternalError("the places of the pools are counted wrongly")
     totals = (len(seats), sum(seat.shape.cpus for seat in seats), sum(seat.shape.memory for seat in seats))
     if totals != (admission.total, admission.cpus_used, admission.memory_used):
         raise InternalError("seats, cores or memory are counted wrongly")

@@ -16,6 +16,7 @@ from pytest_cbx.config import keys
 from pytest_cbx.config.load import load_settings, parse_settings
 from pytest_cbx.config.model import (
     MEGABYTE,
+    Batch,
     CommandConfig,
     Durability,
     Instances,
@@ -152,6 +153,7 @@ durability = "power"
 shell = ["bash", "-c"]
 jobs = 3
 policy = "shortest-first"
+batch = "kind"
 discover = false
 learn = false
 deny = "warning"
@@ -213,6 +215,10 @@ privileged = true
 results = "reports/junit.xml"
 tags = ["slow", "e2e"]
 shards = 3
+pool = "net"
+
+[{0}.pools]
+net = 2
 """
 
 
@@ -231,6 +237,8 @@ def test_every_key_is_read(name: str, table: str) -> None:
         jobs=3,
         policy=Policy.SHORTEST_FIRST,
         learn=False,
+        batch=Batch.KIND,
+        pools={"net": 2},
         deny=Severity.WARNING,
         instances=Instances(
             safe_parallel_max=5,
@@ -285,6 +293,7 @@ def test_every_key_is_read(name: str, table: str) -> None:
                 results="reports/junit.xml",
                 tags=("slow", "e2e"),
                 shards=3,
+                pool="net",
             ),
         ),
     )
@@ -298,7 +307,7 @@ def test_the_full_example_has_every_key_of_the_model() -> None:
 
 
 def test_model_and_readers_have_the_same_keys() -> None:
-    own = {"source", "commands", "rollback", keys.PROFILES, *keys.SECTIONS}
+    own = {"source", "commands", "rollback", keys.PROFILES, keys.POOLS, *keys.SECTIONS}
     assert set(keys.GENERAL) == {field.name for field in fields(Settings)} - own
     assert set(keys.command(lambda: 0)) == {field.name for field in fields(CommandConfig)} - {"line", "whole"}
     for section, model in zip(keys.SECTIONS, (Instances, Limits, Timeouts, Thresholds), strict=True):

@@ -27,11 +27,14 @@ RESOURCES: tuple[Claim, ...] = (
     Claim(domain=Domain.PORT, mode=Mode.WRITE, target="*"),
 )
 
+POOLS = {"net": 2, "database": 1}
+
 
 def random_task(random: Random, number: int, earlier: list[TaskId], parent: TaskId | None = None) -> Task:
     before = random.sample(earlier, k=min(len(earlier), random.choice((0, 0, 1, 2))))
     hard = random.random() < 0.5
     join = parent is None and random.random() < 0.1
+    pool = "" if join else random.choice(("", "", "", "net", "database"))
     return Task(
         id=TaskId(number),
         name=f"t{number}",
@@ -49,6 +52,8 @@ def random_task(random: Random, number: int, earlier: list[TaskId], parent: Task
         lock_timeout=random.choice((0.0, 5.0, 30.0, 1e9)),
         parent=parent,
         join=join,
+        pool=pool,
+        pool_depth=POOLS.get(pool, 0),
     )
 
 

@@ -25,6 +25,7 @@ from pytest_cbx.schedule.model import (
     End,
     Ended,
     Event,
+    Lent,
     Retry,
     Start,
     Status,
@@ -78,6 +79,8 @@ class Referee:
         """Least value yet of (seats − rate · time), for the growth rule."""
         self.wake = math.inf
         self.starts = 0
+        self.lent = 0
+        """Slots that commands have beside their own; without any command nobody has them."""
 
     # --- events ---
 
@@ -207,8 +210,10 @@ class Referee:
         """Why there is no seat for the task; empty when there is one."""
         owners = [seat.owner for seat in self.seats.values()]
         instances = self.capacity.instances
-        if len(owners) >= min(self.capacity.jobs, instances.total_capacity_max):
+        if len(owners) + (self.lent if owners else 0) >= min(self.capacity.jobs, instances.total_capacity_max):
             return "no slot is free"
+        if task.pool and sum(1 for owner in owners if owner.pool == task.pool) >= task.pool_depth:
+            return "its pool is full"
         if sum(1 for owner in owners if owner.tier is task.tier) >= instances.cap(task.tier):
             return "its tier is full"
         if owners and (self.heavy(task) or any(self.heavy(owner) for owner in owners)):
@@ -248,6 +253,8 @@ class World:
             referee.submitted(event)
         elif isinstance(event, Ended):
             referee.instance_ended(event.task, self.now)
+        elif isinstance(event, Lent):
+            referee.lent = event.slots
         elif isinstance(event, ClientGone):
             self.gone.add(event.client)
         if referee.wake <= self.now:
@@ -366,6 +373,8 @@ class Simulation:
                 continue
             if isinstance(event, Submit):
                 self._plan_the_end_of(event)
+            elif isinstance(event, Lent):
+                event = self._lend(event)
             for decision in self.world.send(event):
                 self._follow(decision)
         if self.world.referee.open:
@@ -394,12 +403,21 @@ class Simulation:
         if isinstance(decision, Start):
             seconds = self.world.referee.tasks[decision.task].seconds * random.uniform(0.2, 3.0)
             self._plan(now + seconds, Ended(task=decision.task, passed=random.random() >= self._fail))
+            if random.random() < 0.2:
+                self._plan(now + seconds * random.random(), Lent(slots=1))
             if random.random() < 0.1:
                 self._plan(now + seconds * random.random(), self._nest(decision.task))
         elif isinstance(decision, Stop) and random.random() < 0.9:
             self._plan(now + random.uniform(0.0, 0.5), Ended(task=decision.task, passed=False, retryable=False))
         elif isinstance(decision, Wake):
             self._plan(decision.at, Tick())
+
+    def _lend(self, event: Lent) -> Lent:
+        """Of what may be lent now some, for a while; 0 is the giving back."""
+        if not event.slots:
+            return event
+        self._plan(self.world.now + self._random.uniform(0, 20), Lent(slots=0))
+        return Lent(slots=self._random.randint(0, self.world.scheduler.spare()))
 
     def _nest(self, parent: TaskId) -> Submit:
         numbers = [next(self._nested) for _ in range(self._random.randint(1, 4))]

@@ -524,6 +524,35 @@ def test_views_say_why_a_task_waits() -> None:
     assert (usage.running, usage.waiting, usage.cpus) == (1, 4, 1.0)
 
 
+class TestPools:
+    def test_as_many_of_a_pool_run_as_it_is_deep(self) -> None:
+        engine = scheduler(jobs=8)
+        assert started(engine.handle(submit(*(task(n, pool="net", pool_depth=2) for n in (1, 2, 3)), task(4)), 0)) == [
+            1,
+            2,
+            4,
+        ]
+        assert engine.waiting()[0].reason == "all 2 places of the pool net are taken"
+        assert started(engine.handle(end(1), 1)) == [3]
+
+    def test_another_client_is_in_the_same_pool(self) -> None:
+        engine = scheduler(jobs=8)
+        assert started(engine.handle(submit(task(1, pool="net", pool_depth=1)), 0)) == [1]
+        assert started(engine.handle(submit(task(2, pool="net", pool_depth=1), client=ClientId(1)), 0)) == []
+
+    def test_what_is_nested_shares_the_place_of_what_it_is_nested_in(self) -> None:
+        engine = scheduler(jobs=8)
+        engine.handle(submit(task(1, pool="net", pool_depth=1)), 0)
+        assert started(engine.handle(submit(task(2, parent=1, pool="net", pool_depth=1), client=ClientId(1)), 1)) == [2]
+
+    def test_a_heavier_one_that_a_seat_is_kept_for_keeps_its_place_in_the_pool(self) -> None:
+        engine = scheduler(jobs=8, cpus=4)
+        engine.handle(submit(task(1, cpus=3.0)), 0)
+        engine.handle(submit(task(2, cpus=3.0, pool="net", pool_depth=1)), 2)
+        assert started(engine.handle(submit(task(3, cpus=0.0, pool="net", pool_depth=1)), 30)) == []
+        assert started(engine.handle(end(1), 31)) == [2]
+
+
 class TestLentSlots:
     def test_a_slot_that_is_lent_starts_nobody_until_it_is_given_back(self) -> None:
         engine = scheduler(jobs=2)

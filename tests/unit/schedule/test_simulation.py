@@ -158,6 +158,14 @@ def give_up_the_shared_seat(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Seats, "leave", leave)
 
 
+def ignore_pools(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Admission, "pool_full", lambda self, shape, more=1: False)
+
+
+def ignore_what_is_lent(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Admission, "_away", 0)
+
+
 MUTANTS: list[Callable[[pytest.MonkeyPatch], None]] = [
     ignore_claims,
     ignore_caps,
@@ -173,6 +181,8 @@ MUTANTS: list[Callable[[pytest.MonkeyPatch], None]] = [
     retry_at_once,
     leave_orphans,
     give_up_the_shared_seat,
+    ignore_pools,
+    ignore_what_is_lent,
 ]
 
 
