@@ -1,15 +1,12 @@
 """Real tools on small projects: what their result files are read as, against what the tools themselves say.
 
-`pytest -s tests/frameworks/test_counts.py` prints the table.
+`pytest -s tests/frameworks` prints the table. Commands that discovery proposes are in `test_discovered.py`.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -18,29 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from pytest_cbx.frameworks.cases import Case
-from pytest_cbx.frameworks.results.reading import Source, read_results
+from tests.frameworks.tools import FIXTURES, PYTEST, Counts, cases_of, findings, hold, pytest_counts, run, said
 from tests.requirements import require
-from toolchain import make_shims
-
-FIXTURES = Path(__file__).parents[2] / "fixtures" / "frameworks"
-COUNTED = ("passed", "failed", "skipped", "error")
-Counts = tuple[int, int, int, int]
-
-
-def _said(text: str, *patterns: str) -> Counts:
-    """The numbers that four patterns find in what a tool printed; an empty pattern is 0."""
-    found = [re.search(pattern, text) if pattern else None for pattern in patterns]
-    passed, failed, skipped, error = (int(one[1]) if one else 0 for one in found)
-    return passed, failed, skipped, error
-
-
-def _pytest(text: str) -> Counts:
-    return _said(text, r"(\d+) passed", r"(\d+) failed", r"(\d+) skipped", r"(\d+) errors?")
 
 
 def _node(text: str) -> Counts:
-    passed, failed, skipped, _ = _said(text, r"# pass (\d+)", r"# fail (\d+)", r"# skipped (\d+)", "")
+    passed, failed, skipped, _ = said(text, r"# pass (\d+)", r"# fail (\d+)", r"# skipped (\d+)", "")
     todo = re.search(r"# todo (\d+)", text)
     return passed, failed, skipped + int(todo[1] if todo else 0), 0
 
@@ -67,10 +47,6 @@ def _perl(text: str) -> Counts:
     return of - failed - skipped, failed, skipped, 0
 
 
-def _findings(pattern: str) -> Callable[[str], Counts]:
-    return lambda text: (0, len(re.findall(pattern, text, re.MULTILINE)), 0, 0)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
     name: str
@@ -89,12 +65,19 @@ class Tool:
     """What we count beside that: of subtests the parts, not their sum."""
 
 
-PYTEST = f"{sys.executable} -m pytest -p no:cbx -p no:randomly -p no:cacheprovider"
 TOOLS = [
     Tool(
         name="pytest", folder="pytest", needs=(), results="report.xml",
-        report=f"{PYTEST} -q --junitxml=report.xml", plain=f"{PYTEST} -q", counts=_pytest,
+        report=f"{PYTEST} -q --junitxml=report.xml", plain=f"{PYTEST} -q", counts=pytest_counts,
         names=("test_shapes::test_square[2]", "test_shapes.TestOld::test_old"),
+    ),
+    Tool(
+        name="tox", folder="tox", needs=("tox",), results="report.xml", report="tox run -qe py -- --junitxml=report.xml",
+        plain="tox run -qe py", counts=pytest_counts, names=("test_shapes::test_area",),
+    ),
+    Tool(
+        name="nox", folder="nox", needs=("nox",), results="report.xml", report="nox -s tests -- --junitxml=report.xml",
+        plain="nox -s tests", counts=pytest_counts, names=("test_shapes::test_area",),
     ),
     Tool(
         name="node, JUnit", folder="node", needs=("node",), results="junit:report.xml",
@@ -128,84 +111,41 @@ TOOLS = [
     Tool(
         name="ruff", folder="ruff", needs=("ruff",), results="ruff:report.json",
         report="ruff check --isolated --no-cache --select F --output-format json -o report.json .",
-        plain="ruff check --isolated --no-cache --select F --output-format concise .", counts=_findings(r"^shapes\.py:\d+"),
+        plain="ruff check --isolated --no-cache --select F --output-format concise .", counts=findings(r"^shapes\.py:\d+"),
         names=(),
     ),
     Tool(
         name="ruff, SARIF", folder="ruff", needs=("ruff",), results="report.sarif",
         report="ruff check --isolated --no-cache --select F --output-format sarif -o report.sarif .",
-        plain="ruff check --isolated --no-cache --select F --output-format concise .", counts=_findings(r"^shapes\.py:\d+"),
+        plain="ruff check --isolated --no-cache --select F --output-format concise .", counts=findings(r"^shapes\.py:\d+"),
         names=(),
     ),
     Tool(
         name="ruff, JUnit", folder="ruff", needs=("ruff",), results="report.xml",
         report="ruff check --isolated --no-cache --select F --output-format junit -o report.xml .",
-        plain="ruff check --isolated --no-cache --select F --output-format concise .", counts=_findings(r"^shapes\.py:\d+"),
+        plain="ruff check --isolated --no-cache --select F --output-format concise .", counts=findings(r"^shapes\.py:\d+"),
         names=(),
     ),
     Tool(
         name="shellcheck", folder="shellcheck", needs=("shellcheck",), results="shellcheck:-",
-        report="shellcheck --format json1 shapes.sh", plain="shellcheck --format gcc shapes.sh", counts=_findings(r"\[SC\d+\]$"),
+        report="shellcheck --format json1 shapes.sh", plain="shellcheck --format gcc shapes.sh", counts=findings(r"\[SC\d+\]$"),
         names=("shapes.sh:4:4 SC2086",),
     ),
     Tool(
         name="mypy", folder="mypy", needs=("mypy",), results="mypy:-", report="mypy --no-incremental --output json shapes.py",
-        plain="mypy --no-incremental shapes.py", counts=_findings(r"^shapes\.py:\d+: error"), names=(),
+        plain="mypy --no-incremental shapes.py", counts=findings(r"^shapes\.py:\d+: error"), names=(),
     ),
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory, builds: Path) -> dict[str, str]:
-    folder = tmp_path_factory.mktemp("tools")
-    shims = folder / "bin"
-    try:
-        make_shims(shims)
-    except SystemExit:
-        shims.mkdir(exist_ok=True)  # the system's own tools, if they are there
-    kept = {
-        name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "NODE_", "CBX_", "CI"))
-    }
-    scripts = str(Path(sys.executable).parent)
-    return {
-        **kept, "PATH": os.pathsep.join((str(shims), scripts, os.environ["PATH"])), "GOFLAGS": "-mod=mod", "GOPROXY": "off",
-        "GOTOOLCHAIN": "local", "GOCACHE": str(builds / "go"), "GOPATH": str(folder / "gopath"), "CARGO_TARGET_DIR": str(folder / "target"),
-    }  # fmt: skip
-
-
-def run(command: str, folder: Path, environment: dict[str, str]) -> str:
-    done = subprocess.run(
-        ["bash", "-c", command], check=False, cwd=folder, env=environment, stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120,
-    )  # fmt: skip
-    return done.stdout
-
-
-def _counted(cases: tuple[Case, ...]) -> Counts:
-    ends = Counter(one.status.value for one in cases)
-    passed, failed, skipped, error = (ends[word] for word in COUNTED)
-    return passed, failed, skipped, error
 
 
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
 def test_as_the_tool_itself_counts(tool: Tool, tmp_path: Path, environment: dict[str, str]) -> None:
     require(*tool.needs, promised=tool.promised)
+    began = time.monotonic()
     folder = tmp_path / tool.folder
     shutil.copytree(FIXTURES / tool.folder, folder)
-    began = time.time()
-    printed = run(tool.report, folder, environment)
-    output = tmp_path / "output"
-    output.write_text(printed)
-    cases = read_results(Source(results=tool.results, folder=folder, started_at=began, output=output))
-    said = run(tool.plain, folder, environment)
-    expected = tuple(one + more for one, more in zip(tool.counts(said), tool.ours, strict=True))
-    ours = _counted(cases)
-    print(f"{tool.name:14} " + "  ".join(f"{word} {count}" for word, count in zip(COUNTED, ours, strict=True)))
-    assert ours == expected, said
-    assert sum(ours) >= 2
-    assert set(tool.names) <= {one.name for one in cases}, [one.name for one in cases]
-    for one in cases:
-        if one.bad:
-            assert one.message, one
-            assert one.details, one
+    cases = cases_of(tool.report, tool.results, folder, tmp_path / "output", environment)
+    _, text = run(tool.plain, folder, environment)
+    expected = tuple(one + more for one, more in zip(tool.counts(text), tool.ours, strict=True))
+    hold(tool.name, cases, expected, tool.names, text=text, began=began)

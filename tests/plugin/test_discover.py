@@ -29,10 +29,14 @@ def made(project: Project) -> Project:
 @BOTH
 def test_without_a_file(made: Project, xdist: bool) -> None:
     done = made.run("--cbx-discover", "-v", "-rA", "--ignore=lib", xdist=xdist)
-    done.assert_outcomes(passed=2, failed=1)
+    done.assert_outcomes(passed=3, failed=1)
     done.stdout.fnmatch_lines(["cbx: 3 commands from discovery, *"])
     done.stdout.fnmatch_lines_random(
-        ["PASSED cbx.toml::make-lint*", "PASSED cbx.toml::lib-unit*", "FAILED cbx.toml::make-test - exit code 2 *"]
+        [
+            "PASSED cbx.toml::make-lint*",
+            "PASSED cbx.toml::lib-unit::test_lib.A.test_a",
+            "FAILED cbx.toml::make-test - exit code 2 *",
+        ]
     )
 
 
@@ -40,7 +44,7 @@ def test_without_a_file(made: Project, xdist: bool) -> None:
 def test_beside_a_file(made: Project, xdist: bool) -> None:
     made.commands("mine: make test -s || true", head="[cbx]\ndiscover = true\n")
     done = made.run("-rA", "--ignore=lib", xdist=xdist)
-    done.assert_outcomes(passed=3)
+    done.assert_outcomes(passed=4)
     done.stdout.fnmatch_lines_random(
         ["PASSED cbx.toml::mine", "PASSED cbx.toml::make-lint", "PASSED cbx.toml::lib-unit"]
     )
@@ -49,7 +53,7 @@ def test_beside_a_file(made: Project, xdist: bool) -> None:
 def test_by_the_ini_file_and_by_name(made: Project) -> None:
     made.pytester.makeini("[pytest]\ncbx_discover = true\naddopts = --ignore=lib\n")
     made.run("-k", "lint").assert_outcomes(passed=1, deselected=2)
-    made.run("-m", "unit", parallel=False).assert_outcomes(passed=1, failed=1, deselected=1)
+    made.run("-m", "unit", parallel=False).assert_outcomes(passed=2, failed=1, deselected=1)
 
 
 def test_explained(made: Project) -> None:
@@ -64,7 +68,7 @@ def test_tests_of_python_that_this_session_collects_are_no_commands(made: Projec
     (path / "tests").mkdir()
     (path / "tests/test_own.py").write_text("def test_own(): pass")
     done = made.run("--cbx-discover", "-rA", "--ignore=lib")
-    done.assert_outcomes(passed=3, failed=1)
+    done.assert_outcomes(passed=4, failed=1)
     done.stdout.no_fnmatch_line("*py-unit*")
 
 
@@ -108,7 +112,7 @@ def test_init_writes_what_runs(made: Project) -> None:
         == f"{path}/cbx.toml: 2 commands. Read it, take out what you do not want; `cbx plan` shows the order.\n"
     )
     assert printed.stdout.strip() == (path / "cbx.toml").read_text().strip()
-    made.run("--ignore=lib").assert_outcomes(passed=2)
+    made.run("--ignore=lib").assert_outcomes(passed=3)
     again = init(path)
     assert again.returncode == 4
     assert "has commands already" in again.stderr

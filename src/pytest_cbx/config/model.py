@@ -81,6 +81,8 @@ class ResultFormat(Enum):
     """`go test -json`."""
     LIBTEST = "libtest"
     """`cargo test`."""
+    UNITTEST = "unittest"
+    """`python -m unittest -v`."""
     SARIF = "sarif"
     ESLINT = "eslint"
     RUFF = "ruff"

@@ -111,7 +111,10 @@ CASES: dict[str, tuple[dict[str, object], dict[str, str]]] = {
             "py-unit": "pytest -q --junitxml=.pytest_cache/cbx-unit.xml test",
         },
     ),
-    "unittest": ({"setup.py": "", "tests/test_a.py": ""}, {"py-unit": "python -m unittest discover -s tests"}),
+    "unittest": ({"setup.py": "", "tests/test_a.py": ""}, {"py-unit": "python -m unittest discover -v -s tests"}),
+    "unittest in a package": (
+        {"setup.py": "", "test/__init__.py": "", "test/test_a.py": ""}, {"py-unit": "python -m unittest discover -v -s test -t ."},
+    ),
     "go": (
         {"go.mod": "module x", ".golangci.yml": ""},
         {

@@ -187,6 +187,77 @@ def test_go_tells_where() -> None:
     assert (one.file, one.line, one.message, one.seconds) == ("a_test.go", 12, "got 3", 1.5)
 
 
+UNITTEST = """a line of the project's own
+test_area (test_shapes.TestArea.test_area) ... ok
+test_square (test_shapes.TestArea.test_square)
+The area of a square ... noise
+ok
+test_noisy (test_shapes.TestArea.test_noisy) ... noise without an endok
+test_old (test_shapes.TestArea) ... skipped "it's old"
+test_sides (test_shapes.TestArea.test_sides) ...
+  test_sides (test_shapes.TestArea.test_sides) [a side] (side=2) ... FAIL
+test_torus (test_shapes.TestArea.test_torus) ... ERROR
+test_point (test_shapes.TestArea.test_point) ... expected failure
+test_line (test_shapes.TestArea.test_line) ... unexpected success
+
+======================================================================
+ERROR: setUpModule (test_pens)
+----------------------------------------------------------------------
+Traceback (most recent call last):
+  File "/p/test_pens.py", line 3, in setUpModule
+    raise RuntimeError("no ink")
+RuntimeError: no ink
+
+======================================================================
+ERROR: test_torus (test_shapes.TestArea.test_torus)
+----------------------------------------------------------------------
+Traceback (most recent call last):
+  File "/p/test_shapes.py", line 7, in test_torus
+    draw()
+  File "/p/pen.py", line 30, in draw
+    raise ValueError("no paper")
+ValueError: no paper
+
+======================================================================
+FAIL: test_sides (test_shapes.TestArea.test_sides) [a side] (side=2)
+----------------------------------------------------------------------
+Traceback (most recent call last):
+  File "/p/test_shapes.py", line 9, in test_sides
+    self.assertEqual(4, 2)
+AssertionError: 4 != 2
+
+======================================================================
+UNEXPECTED SUCCESS: test_line (test_shapes.TestArea.test_line)
+----------------------------------------------------------------------
+Ran 8 tests in 0.001s
+
+FAILED (failures=1, errors=2, skipped=1, expected failures=1, unexpected successes=1)
+"""
+
+
+def test_unittest() -> None:
+    area = "test_shapes.TestArea."
+    cases = {one.name: one for one in read(UNITTEST)}
+    assert {name.removeprefix(area): one.status for name, one in cases.items()} == {
+        "test_area": PASSED, "test_square": PASSED, "test_noisy": PASSED, "test_old": SKIPPED,
+        "test_sides [a side] (side=2)": FAILED, "test_torus": ERROR, "test_point": SKIPPED, "test_line": FAILED,
+        "test_pens.setUpModule": ERROR,
+    }  # fmt: skip
+    assert cases[area + "test_old"].message == "it's old"
+    torus = cases[area + "test_torus"]
+    assert (torus.message, torus.file, torus.line) == ("ValueError: no paper", "/p/test_shapes.py", 7)
+    assert torus.details.startswith("Traceback")
+    assert cases[area + "test_line"].message == "unexpected success"
+
+
+def test_unittest_that_ends_too_early() -> None:
+    cut = UNITTEST.partition("noise without")[0]
+    assert ends(cut)[-1] == ("test_shapes.TestArea.test_noisy", ERROR)
+    assert read("Ran 0 tests in 0.0s\n", ResultFormat.UNITTEST) == []
+    with pytest.raises(ResultsError, match="-v"):
+        read("..F.\n", ResultFormat.UNITTEST)
+
+
 def test_rusts_json() -> None:
     text = """{ "type": "suite", "event": "started", "test_count": 3 }
 { "type": "test", "event": "started", "name": "a" }

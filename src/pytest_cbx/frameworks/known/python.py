@@ -114,11 +114,14 @@ def _tests(folder: Folder, *, tested: bool) -> Iterator[Found]:
     if not home:
         return
     if not tested:
+        # Of a package its parts import each other by its name, for which its parent must be the top.
+        top = " -t ." if (folder.path / home / "__init__.py").is_file() else ""
         yield Found(
             language="py",
             what="unit",
-            run=f"python -m unittest discover -s {home}",
+            run=f"python -m unittest discover -v -s {home}{top}",
             source=f"{home}/",
+            results="unittest:-",
             tags=("unit",),
         )
         return

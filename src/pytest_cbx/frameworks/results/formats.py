@@ -8,7 +8,7 @@ from typing import IO, TypeAlias
 
 from pytest_cbx.config.model import ResultFormat
 from pytest_cbx.frameworks.cases import Case
-from pytest_cbx.frameworks.results import findings, go_test, jest, junit, libtest, tap
+from pytest_cbx.frameworks.results import findings, go_test, jest, junit, libtest, python_unittest, tap
 
 Reader: TypeAlias = Callable[[IO[bytes], str], Iterator[Case]]
 
@@ -17,6 +17,7 @@ READERS: Mapping[ResultFormat, Reader] = {
     ResultFormat.TAP: tap.read,
     ResultFormat.GO: go_test.read,
     ResultFormat.LIBTEST: libtest.read,
+    ResultFormat.UNITTEST: python_unittest.read,
     ResultFormat.SARIF: findings.read_sarif,
     ResultFormat.ESLINT: findings.read_eslint,
     ResultFormat.RUFF: findings.read_ruff,
@@ -28,6 +29,8 @@ MAY_BE_EMPTY = frozenset({ResultFormat.MYPY})
 """A file of these has a line for each finding, and so none at all where there is none."""
 _SIGNS: tuple[tuple[ResultFormat, re.Pattern[bytes]], ...] = (
     (ResultFormat.JUNIT, re.compile(rb"\A(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?\s*<")),
+    # Before TAP, for which an "ok" in a line of its own would do.
+    (ResultFormat.UNITTEST, re.compile(rb"^[\w.]+ \([\w.<>]+\)(?: \.\.\. |$)", re.MULTILINE)),
     (ResultFormat.TAP, re.compile(rb"^(?:TAP version 1[2-4]|1\.\.\d+|(?:not )?ok\b)", re.MULTILINE)),
     (ResultFormat.GO, re.compile(rb'^\{(?=[^\n]*"Action":)', re.MULTILINE)),
     (ResultFormat.LIBTEST, re.compile(rb'^(?:running \d+ tests?$|\{ ?"type": ?"(?:suite|test)")', re.MULTILINE)),

@@ -1,0 +1,32 @@
+"""The tools that the rows of the tables share."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from toolchain import make_shims
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory, builds: Path) -> dict[str, str]:
+    """The variables of a developer without settings, and tools from wheels before those of the system."""
+    folder = tmp_path_factory.mktemp("tools")
+    shims = folder / "bin"
+    try:
+        make_shims(shims)
+    except SystemExit:
+        shims.mkdir(exist_ok=True)  # the system's own tools, if they are there
+    foreign = ("PYTEST_", "NODE_", "CBX_", "CI", "TOX_", "VIRTUAL_ENV")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    if certificates := os.environ.get("NODE_EXTRA_CA_CERTS"):
+        kept["NODE_EXTRA_CA_CERTS"] = certificates
+    scripts = str(Path(sys.executable).parent)
+    return {
+        **kept, "PATH": os.pathsep.join((str(shims), scripts, os.environ["PATH"])), "GOFLAGS": "-mod=mod", "GOPROXY": "off",
+        "GOTOOLCHAIN": "local", "GOCACHE": str(builds / "go"), "GOPATH": str(folder / "gopath"), "CARGO_TARGET_DIR": str(folder / "target"),
+        "NO_COLOR": "1",
+    }  # fmt: skip

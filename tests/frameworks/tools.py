@@ -1,0 +1,79 @@
+"""How a real tool is run on a small project, and what it says of itself."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from pytest_cbx.frameworks.cases import Case
+from pytest_cbx.frameworks.results.reading import Source, read_results
+
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "frameworks"
+COUNTED = ("passed", "failed", "skipped", "error")
+Counts = tuple[int, int, int, int]
+PYTEST = f"{sys.executable} -m pytest -p no:cbx -p no:randomly -p no:cacheprovider"
+
+
+def run(command: str, folder: Path, environment: dict[str, str]) -> tuple[int, str]:
+    """Its exit code, and what it printed, to both streams."""
+    done = subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", command], check=False, cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120,
+    )  # fmt: skip
+    return done.returncode, done.stdout
+
+
+def cases_of(command: str, results: str, folder: Path, output: Path, environment: dict[str, str]) -> tuple[Case, ...]:
+    """What a run of a command is read as; `output` is a file for what it prints."""
+    began = time.time()
+    _, printed = run(command, folder, environment)
+    output.write_text(printed)
+    return read_results(Source(results=results, folder=folder, started_at=began, output=output))
+
+
+def said(text: str, *patterns: str) -> Counts:
+    """The numbers that four patterns find in what a tool printed; an empty pattern is 0."""
+    found = [re.search(pattern, text) if pattern else None for pattern in patterns]
+    passed, failed, skipped, error = (int(one[1]) if one else 0 for one in found)
+    return passed, failed, skipped, error
+
+
+def findings(pattern: str, *, warnings: str = "") -> Callable[[str], Counts]:
+    """Of a linter: each finding is a failed case, and what it lets pass a skipped one."""
+
+    def counts(text: str) -> Counts:
+        passes = len(re.findall(warnings, text, re.MULTILINE)) if warnings else 0
+        return 0, len(re.findall(pattern, text, re.MULTILINE)), passes, 0
+
+    return counts
+
+
+def pytest_counts(text: str) -> Counts:
+    return said(text, r"(\d+) passed", r"(\d+) failed", r"(\d+) skipped", r"(\d+) errors?")
+
+
+def counted(cases: tuple[Case, ...]) -> Counts:
+    ends = Counter(one.status.value for one in cases)
+    passed, failed, skipped, error = (ends[word] for word in COUNTED)
+    return passed, failed, skipped, error
+
+
+def hold(
+    name: str, cases: tuple[Case, ...], expected: tuple[int, ...], names: tuple[str, ...], *, text: str, began: float
+) -> None:
+    """Print a row of the table; the counts are as expected, some names are there, and what is bad says why."""
+    ours = counted(cases)
+    row = "  ".join(f"{word} {count}" for word, count in zip(COUNTED, ours, strict=True))
+    print(f"{name:18} {row}  {time.monotonic() - began:5.1f} s")
+    assert ours == expected, text
+    assert sum(ours) >= 2
+    assert set(names) <= {one.name for one in cases}, [one.name for one in cases]
+    for one in cases:
+        if one.bad:
+            assert one.message, one
+            assert one.details, one
