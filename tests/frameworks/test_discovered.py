@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,16 @@ def _unittest(text: str) -> Counts:
     failed += number["unexpected successes"]
     skipped += number["expected failures"]
     return said(text, r"Ran (\d+) tests", "", "", "")[0] - failed - skipped - error, failed, skipped, error
+
+
+def _meson(text: str) -> Counts:
+    ends = Counter(re.findall(r"^ *\d+/\d+ \S+ +([A-Z]+) ", text, re.MULTILINE))
+    return (
+        ends["OK"] + ends["EXPECTEDFAIL"],
+        ends["FAIL"] + ends["UNEXPECTEDPASS"],
+        ends["SKIP"],
+        ends["ERROR"] + ends["TIMEOUT"],
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +61,11 @@ ROWS = {
         folder="unittest", command="py-unit", needs=(), plain="python -m unittest discover -s tests -t .", counts=_unittest,
         names=("tests.test_shapes.TestArea.test_square", "tests.test_shapes.TestArea.test_sides [a side] (side=2)", "tests.test_broken"),
         ours=(1, 0, 0, 0),  # a set-up of a class that fails is an error, but no test that ran
+    ),
+    "Meson": Row(
+        folder="meson", command="c-meson-test", needs=("meson", "ninja", "gcc"), plain="meson test -C build/meson", counts=_meson,
+        names=("shapes:area", "shapes:torus", "shapes.shapes:pencil::2 - point"),
+        ours=(1, 0, 1, 0),  # of a test that prints TAP each of its cases
     ),
 }  # fmt: skip
 
