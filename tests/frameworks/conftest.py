@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
+from pytest_cbx.frameworks.discovery import discover
+from tests.frameworks.tools import copied, run_needs
 from toolchain import make_shims
 
 
@@ -30,3 +35,21 @@ def environment(tmp_path_factory: pytest.TempPathFactory, builds: Path) -> dict[
         "GOTOOLCHAIN": "local", "GOCACHE": str(builds / "go"), "GOPATH": str(folder / "gopath"), "CARGO_TARGET_DIR": str(folder / "target"),
         "CC": "gcc", "ZIG_GLOBAL_CACHE_DIR": str(builds / "zig"), "ZIG_LOCAL_CACHE_DIR": str(builds / "zig"), "NO_COLOR": "1",
     }  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def installed(environment: dict[str, str], builds: Path) -> Callable[[], Path]:
+    """The project with the tools of JavaScript, installed by what discovery proposes, once for all tests and workers."""
+
+    def install() -> Path:
+        folder = builds / "javascript"
+        with FileLock(builds / "javascript.lock"):
+            if not (folder / "node_modules" / ".package-lock.json").exists():  # npm writes it last
+                began = time.monotonic()
+                copied(folder.name, builds)
+                found = {one.command.name: one.command for one in discover(folder).commands}
+                run_needs(found["js-unit"], found, folder, environment)
+                print(f"{'npm ci':18} {'':44}  {time.monotonic() - began:5.1f} s")
+        return folder
+
+    return install

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.frameworks.tools import FIXTURES, PYTEST, Counts, cases_of, findings, hold, pytest_counts, run, said
+from tests.frameworks.tools import PYTEST, Counts, cases_of, copied, findings, hold, pytest_counts, run, said
 from tests.requirements import require
 
 
@@ -143,8 +142,7 @@ TOOLS = [
 def test_as_the_tool_itself_counts(tool: Tool, tmp_path: Path, environment: dict[str, str]) -> None:
     require(*tool.needs, promised=tool.promised)
     began = time.monotonic()
-    folder = tmp_path / tool.folder
-    shutil.copytree(FIXTURES / tool.folder, folder)
+    folder = copied(tool.folder, tmp_path)
     cases = cases_of(tool.report, tool.results, folder, tmp_path / "output", environment)
     _, text = run(tool.plain, folder, environment)
     expected = tuple(one + more for one, more in zip(tool.counts(text), tool.ours, strict=True))

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -15,9 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_cbx.config.model import CommandConfig
 from pytest_cbx.frameworks.discovery import discover
-from tests.frameworks.tools import FIXTURES, Counts, cases_of, hold, run, said
+from tests.frameworks.tools import Counts, cases_of, copied, findings, hold, run, run_needs, said
 from tests.requirements import require
 
 
@@ -40,6 +38,32 @@ def _meson(text: str) -> Counts:
     )
 
 
+def _jest(text: str) -> Counts:
+    tests = next(line for line in text.splitlines() if line.startswith("Tests:"))
+    passed, failed, skipped, _ = said(tests, r"(\d+) passed", r"(\d+) failed", r"(\d+) skipped", "")
+    return passed, failed, skipped + said(tests, r"(\d+) todo", "", "", "")[0], text.count("Test suite failed to run")
+
+
+def _vitest(text: str) -> Counts:
+    tests = next(line for line in text.splitlines() if line.lstrip().startswith("Tests "))
+    passed, failed, skipped, _ = said(tests, r"(\d+) passed", r"(\d+) failed", r"(\d+) skipped", "")
+    error = said(text, "", "", "", r"Failed Suites (\d+)")[3]
+    return passed, failed, skipped + said(tests, r"(\d+) todo", "", "", "")[0], error
+
+
+def _mocha(text: str) -> Counts:
+    return said(text, r"(\d+) passing", r"(\d+) failing", r"(\d+) pending", "")
+
+
+def _playwright(text: str) -> Counts:
+    return said(text, r"^ +(\d+) passed", r"^ +(\d+) failed", r"^ +(\d+) skipped", "")
+
+
+def _bats(text: str) -> Counts:
+    tests, failed, skipped, _ = said(text, r"(\d+) tests", r"(\d+) failure", r"(\d+) skipped", "")
+    return tests - failed - skipped, failed, skipped, 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     folder: str
@@ -56,6 +80,7 @@ class Row:
     promised: bool = True
 
 
+NODE = ("node", "npm", "npx")
 ROWS = {
     "unittest": Row(
         folder="unittest", command="py-unit", needs=(), plain="python -m unittest discover -s tests -t .", counts=_unittest,
@@ -67,31 +92,49 @@ ROWS = {
         names=("shapes:area", "shapes:torus", "shapes.shapes:pencil::2 - point"),
         ours=(1, 0, 1, 0),  # of a test that prints TAP each of its cases
     ),
+    "Jest": Row(
+        folder="javascript", command="js-unit", needs=NODE, plain="npx --no-install jest --ci", counts=_jest,
+        names=("area of an oblong", "of a torus", "broken.test.js"),
+    ),
+    "Vitest": Row(
+        folder="javascript", command="js-unit-vitest", needs=NODE, plain="npx --no-install vitest run", counts=_vitest,
+        names=("area of an oblong", "broken.spec.js"),
+    ),
+    "Mocha": Row(
+        folder="javascript", command="js-spec", needs=NODE, plain="npx --no-install mocha", counts=_mocha,
+        names=("area::is that of an oblong", 'drawing::"before all" hook: sharpen for "takes a pen"'),
+    ),
+    "Playwright": Row(
+        folder="javascript", command="js-e2e", needs=NODE, plain="npx --no-install playwright test --reporter=line", counts=_playwright,
+        names=("shapes.spec.js::area › of an oblong", "shapes.spec.js::of a torus"),
+    ),
+    "bats": Row(
+        folder="javascript", command="bats-test", needs=NODE, plain="../node_modules/bats/bin/bats --formatter pretty shapes.bats",
+        counts=_bats, names=("area of an oblong", "area of a circle"),
+    ),
+    "ESLint": Row(
+        folder="javascript", command="js-lint", needs=NODE, plain="npx --no-install eslint .",
+        counts=findings(r"^ +\d+:\d+ +error ", warnings=r"^ +\d+:\d+ +warning "), names=(),
+    ),
 }  # fmt: skip
 
 
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("name", list(ROWS))
-def test_as_the_tool_itself_counts(name: str, tmp_path: Path, environment: dict[str, str]) -> None:
+def test_as_the_tool_itself_counts(
+    name: str, tmp_path: Path, environment: dict[str, str], installed: Callable[[], Path]
+) -> None:
     row = ROWS[name]
     require(*row.needs, promised=row.promised)
     began = time.monotonic()
-    folder = tmp_path / row.folder
-    shutil.copytree(FIXTURES / row.folder, folder)
+    folder = installed() if row.folder == "javascript" else copied(row.folder, tmp_path)
     found = {one.command.name: one.command for one in discover(folder).commands}
     command = found[row.command]
-    _run_needs(command, found, folder, environment)
+    if row.folder != "javascript":
+        run_needs(command, found, folder, environment)
     assert command.results
-    cases = cases_of(command.run, command.results, folder, tmp_path / "output", environment)
-    _, text = run(row.plain, folder, environment)
+    place = folder / command.cwd
+    cases = cases_of(command.run, command.results, place, tmp_path / "output", environment)
+    _, text = run(row.plain, place, environment)
     expected = tuple(one + more for one, more in zip(row.counts(text), row.ours, strict=True))
     hold(name, cases, expected, row.names, text=text, began=began)
-
-
-def _run_needs(
-    command: CommandConfig, found: dict[str, CommandConfig], folder: Path, environment: dict[str, str]
-) -> None:
-    for need in command.needs:
-        _run_needs(found[need], found, folder, environment)
-        code, printed = run(found[need].run, folder, environment)
-        assert code == 0, printed

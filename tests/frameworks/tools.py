@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from pytest_cbx.config.model import CommandConfig
 from pytest_cbx.frameworks.cases import Case
 from pytest_cbx.frameworks.results.reading import Source, read_results
 
@@ -36,9 +38,31 @@ def cases_of(command: str, results: str, folder: Path, output: Path, environment
     return read_results(Source(results=results, folder=folder, started_at=began, output=output))
 
 
+def copied(name: str, into: Path) -> Path:
+    """A fixture's project, to work in."""
+    return Path(
+        shutil.copytree(
+            FIXTURES / name,
+            into / name,
+            ignore=shutil.ignore_patterns("node_modules", "test-results"),
+            dirs_exist_ok=True,
+        )
+    )
+
+
+def run_needs(
+    command: CommandConfig, found: dict[str, CommandConfig], folder: Path, environment: dict[str, str]
+) -> None:
+    """Run what a command of a project needs, each after what it needs itself."""
+    for need in command.needs:
+        run_needs(found[need], found, folder, environment)
+        code, printed = run(found[need].run, folder / found[need].cwd, environment)
+        assert code == 0, printed
+
+
 def said(text: str, *patterns: str) -> Counts:
     """The numbers that four patterns find in what a tool printed; an empty pattern is 0."""
-    found = [re.search(pattern, text) if pattern else None for pattern in patterns]
+    found = [re.search(pattern, text, re.MULTILINE) if pattern else None for pattern in patterns]
     passed, failed, skipped, error = (int(one[1]) if one else 0 for one in found)
     return passed, failed, skipped, error
 

@@ -31,6 +31,8 @@ KNOWN: tuple[Framework, ...] = (
     Framework("others", scripts.others),
 )
 _UNFIT = re.compile(r"[^A-Za-z0-9_.]+")
+_LEFT_OUT = re.compile(r"-.*|npx|python3?|[A-Za-z_]\w*=.*", re.DOTALL)
+"""Words that do not tell what a command does: options, variables, what only starts the program that does it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,10 +115,7 @@ def _gist(cwd: str, run: str) -> tuple[str, ...]:
         words = shlex.split(run)
     except ValueError:
         words = run.split()
-    return (
-        cwd.strip("/") or ".",
-        *[word for word in words if not word.startswith("-") and word not in ("npx", "python", "python3")][:2],
-    )
+    return (cwd.strip("/") or ".", *[word for word in words if not _LEFT_OUT.fullmatch(word)][:2])
 
 
 def _command(name: str, folder: Folder, one: Found, names: dict[Key, str], project: Project) -> CommandConfig:

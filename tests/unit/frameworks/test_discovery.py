@@ -65,7 +65,9 @@ CASES: dict[str, tuple[dict[str, object], dict[str, str]]] = {
             "js-e2e-cypress": (
                 "npx --no-install cypress run --reporter junit --reporter-options mochaFile=node_modules/.cbx-e2e-cypress"
             ),
-            "js-e2e": "npx --no-install playwright test",
+            "js-e2e": (
+                "PLAYWRIGHT_JUNIT_OUTPUT_NAME=node_modules/.cbx-e2e npx --no-install playwright test --reporter=list,junit"
+            ),
             "js-lint": "npx --no-install eslint src --max-warnings 0 --format json --output-file node_modules/.cbx-lint",
             "js-types": "npx --no-install tsc --noEmit",
         },
@@ -221,6 +223,12 @@ def test_what_the_user_has_written_down_is_left_out(tmp_path: Path) -> None:
     found = {one.command.name: one.command for one in discover(root, given=given).commands}
     assert set(found) == {"go-build-2", "go-vet", "go-format-check"}
     assert found["go-vet"].needs == ("go-build-2",)
+
+
+def test_variables_before_a_command_do_not_make_it_another(tmp_path: Path) -> None:
+    root = plant(tmp_path, {"package.json": {"devDependencies": {"@playwright/test": "1"}}})
+    given = [CommandConfig(name="mine", run="CI=1 npx playwright test --reporter dot", line=1)]
+    assert [one.command.name for one in discover(root, given=given).commands] == ["js-install"]
 
 
 def test_a_broken_manifest_is_noted_and_the_rest_is_found(tmp_path: Path) -> None:

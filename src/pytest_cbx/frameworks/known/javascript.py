@@ -40,6 +40,8 @@ class _Tool:
     kind: str = "lint"
     file: str = ""
     """Needed beside the package."""
+    variable: str = ""
+    """Of the environment: where a reporter writes to that no option tells."""
 
 
 _TOOLS = (
@@ -63,7 +65,16 @@ _TOOLS = (
         "junit:{}",
         "e2e",
     ),
-    _Tool("e2e", "@playwright/test", "playwright", "test", "", "", "e2e"),
+    _Tool(
+        "e2e",
+        "@playwright/test",
+        "playwright",
+        "test",
+        "--reporter=list,junit",
+        "junit:{}",
+        "e2e",
+        variable="PLAYWRIGHT_JUNIT_OUTPUT_NAME={} ",
+    ),
     _Tool("lint", "eslint", "eslint", ".", "--format json --output-file {}", "eslint:{}"),
     _Tool("format-check", "prettier", "prettier", "--check ."),
     _Tool("types", "typescript", "tsc", "--noEmit", file="tsconfig.json"),
@@ -145,7 +156,7 @@ def _tool(tool: _Tool, scripts: dict[str, str], used: set[str]) -> Found:
     return Found(
         language="js",
         what=tool.what,
-        run=f"npx --no-install {text} {reporter}".strip(),
+        run=f"{tool.variable.format(file) if reporter else ''}npx --no-install {text} {reporter}".strip(),
         source=f"{tool.package} in {_MANIFEST}",
         needs=("install", "build") if tool.kind == "e2e" else ("install",),
         results=tool.results.format(file) if reporter else "",
