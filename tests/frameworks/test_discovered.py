@@ -138,3 +138,50 @@ def test_as_the_tool_itself_counts(
     _, text = run(row.plain, place, environment)
     expected = tuple(one + more for one, more in zip(row.counts(text), row.ours, strict=True))
     hold(name, cases, expected, row.names, text=text, began=began)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """What tells by its exit code alone."""
+
+    folder: str
+    command: str
+    needs: tuple[str, ...]
+    says: str
+    """Part of what it prints of the project as it is."""
+    mend: str
+
+
+CHECKS = {
+    "Prettier": Check(
+        folder="javascript", command="js-format-check", needs=NODE, says="src/area.js", mend="npx --no-install prettier --write .",
+    ),
+    "tsc": Check(
+        folder="javascript", command="js-types", needs=NODE, says="error TS2322", mend="echo 'export const side = 2;' > src/types.ts",
+    ),
+    "flake8": Check(folder="formatters", command="py-flake8", needs=("flake8",), says="F401", mend="sed -i 1,3d shapes.py"),
+    "black": Check(folder="formatters", command="py-format-check", needs=("black",), says="", mend="black -q shapes.py"),
+    "ruff format": Check(
+        folder="formatters", command="py-ruff-format", needs=("ruff",), says="shapes.py", mend="ruff format -q shapes.py"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", list(CHECKS))
+def test_its_exit_code_tells(
+    name: str, tmp_path: Path, environment: dict[str, str], installed: Callable[[], Path]
+) -> None:
+    check = CHECKS[name]
+    require(*check.needs)
+    began = time.monotonic()
+    folder = copied(check.folder, tmp_path)
+    if check.folder == "javascript":
+        (folder / "node_modules").symlink_to(installed() / "node_modules")
+    command = next(one.command for one in discover(folder).commands if one.command.name == check.command)
+    assert not command.results  # whoever gives it some adds a row to the table
+    code, text = run(command.run, folder, environment)
+    assert code not in (0, 127), text
+    assert check.says in text
+    mended, text = run(f"{check.mend}; {command.run}", folder, environment)
+    print(f"{name:18} exit code {code}, mended {mended} {'':22}  {time.monotonic() - began:5.1f} s")
+    assert mended == 0, text
