@@ -90,6 +90,7 @@ class ResultFormat(Enum):
     MYPY = "mypy"
     JEST = "jest"
     """Jest's JSON, and Vitest's."""
+    RSPEC = "rspec"
 
 
 def parse_results(text: str) -> tuple[ResultFormat | None, str]:

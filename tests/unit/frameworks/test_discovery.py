@@ -140,7 +140,7 @@ CASES: dict[str, tuple[dict[str, object], dict[str, str]]] = {
     ),
     "java": (
         {"pom.xml": "<project/>", "mvnw": "", "core/pom.xml": "", "app/build.gradle.kts": ""},
-        {"java-test": "./mvnw -B -ntp test", "app-test": "gradle --console=plain test"},
+        {"java-test": "./mvnw -B -ntp -fae test", "app-test": "gradle --console=plain --continue test"},
     ),
     "c": (
         {"CMakeLists.txt": "project(x C)\nenable_testing()\n", "Makefile": "all: x\n\ntest: all\n\t./x\nVAR := 1\n"},
@@ -157,7 +157,8 @@ CASES: dict[str, tuple[dict[str, object], dict[str, str]]] = {
     "ruby": (
         {"Gemfile": "source 'x'\ngem 'rspec'\n  gem \"rubocop\", require: false\n"},
         {
-            "ruby-install": "bundle install --quiet", "ruby-spec": "bundle exec rspec", "ruby-lint": "bundle exec rubocop --format quiet",
+            "ruby-install": "bundle install --quiet", "ruby-lint": "bundle exec rubocop --format quiet",
+            "ruby-spec": "bundle exec rspec --format progress --format json --out .bundle/cbx-spec.json",
         },
     ),
     "php": (

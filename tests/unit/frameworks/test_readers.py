@@ -258,6 +258,56 @@ def test_unittest_that_ends_too_early() -> None:
         read("..F.\n", ResultFormat.UNITTEST)
 
 
+RSPEC = {
+    "version": "3.13.0",
+    "messages": ["An error occurred in an `after(:context)` hook.\nno eraser"],
+    "examples": [
+        {"full_description": "area of an oblong", "status": "passed", "file_path": "./spec/a_spec.rb", "line_number": 2, "run_time": 0.5},
+        {
+            "full_description": "area of a triangle", "status": "failed", "run_time": None, "pending_message": None,
+            "exception": {
+                "class": "RSpec::Expectations::ExpectationNotMetError", "message": "\nexpected: 7\n     got: 6\n",
+                "backtrace": ["/x/gems/rspec-core-3/lib/rspec.rb:8:in `x'", "/p/spec/a_spec.rb:8:in `block'"],
+            },
+        },
+        {
+            "full_description": "drawing", "status": "failed",
+            "exception": {"class": "RuntimeError", "message": "no pencil", "backtrace": None},
+        },
+        {"full_description": "later", "status": "pending", "pending_message": "no circles yet", "exception": None},
+    ],
+    "summary": {"example_count": 4, "errors_outside_of_examples_count": 1},
+}  # fmt: skip
+
+
+def test_rspec() -> None:
+    oblong, triangle, drawing, later, outside = read(json.dumps(RSPEC))
+    assert (oblong.status, oblong.file, oblong.line, oblong.seconds) == (PASSED, "./spec/a_spec.rb", 2, 0.5)
+    assert (triangle.status, triangle.message) == (FAILED, "expected: 7 got: 6")
+    assert triangle.details == "expected: 7\n     got: 6\n/p/spec/a_spec.rb:8:in `block'"
+    assert (drawing.status, drawing.message, drawing.details) == (FAILED, "RuntimeError: no pencil", "no pencil")
+    assert (later.status, later.message) == (SKIPPED, "no circles yet")
+    assert (outside.status, outside.message) == (ERROR, "An error occurred in an `after(:context)` hook.")
+
+
+def test_phpunit() -> None:
+    triangle, nothing = read(r"""<testsuites><testsuite name="" tests="2" errors="1" failures="1">
+<testcase name="testTriangle" class="AreaTest" classname="AreaTest" file="/p/AreaTest.php" line="12">
+<failure type="PHPUnit\Framework\ExpectationFailedException">AreaTest::testTriangle
+half of it
+Failed asserting that 6 is identical to 7.</failure></testcase>
+<testcase name="testNothing" classname="AreaTest"><error type="PHPUnit\Framework\RiskyTestError">AreaTest::testNothing
+This test did not perform any assertions</error></testcase></testsuite></testsuites>""")
+    assert (triangle.status, triangle.message, triangle.line) == (FAILED, "half of it", 12)
+    # PHPUnit itself passes with such.
+    assert (nothing.status, nothing.message) == (SKIPPED, "risky: This test did not perform any assertions")
+
+
+def test_a_class_that_surefire_could_not_set_up_has_its_name() -> None:
+    text = '<testsuite name="x.T"><testcase name="" classname="x.T"><error message="no pencil"/></testcase></testsuite>'
+    assert ends(text) == [("x.T", ERROR)]
+
+
 def test_rusts_json() -> None:
     text = """{ "type": "suite", "event": "started", "test_count": 3 }
 { "type": "test", "event": "started", "name": "a" }

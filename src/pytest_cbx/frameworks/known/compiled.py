@@ -53,18 +53,18 @@ def rust(folder: Folder, project: Project) -> Iterator[Found]:
 
 
 def java(folder: Folder, project: Project) -> Iterator[Found]:
-    """A build by Maven or Gradle; its modules are part of it."""
+    """A build by Maven or Gradle; its modules are part of it, and all are tested even if one fails: each case is a report."""
     heavy = partial(Found, language="java", what="test", memory="4GB", cpus=1.0, timeout=1800, tags=("unit",))
     if folder.has("pom.xml") and not any(one.has("pom.xml") for one in project.above(folder)):
         program = "./mvnw" if folder.has("mvnw") else "mvn"
         reports = "junit:**/target/surefire-reports/TEST-*.xml"
-        yield heavy(run=f"{program} -B -ntp test", source="pom.xml", results=reports)
+        yield heavy(run=f"{program} -B -ntp -fae test", source="pom.xml", results=reports)
     gradle = ("build.gradle", "build.gradle.kts", "settings.gradle", "settings.gradle.kts")
     if folder.has(*gradle) and not any(one.has(*gradle) for one in project.above(folder)):
         program = "./gradlew" if folder.has("gradlew") else "gradle"
         source = next(name for name in gradle if folder.has(name))
         reports = "junit:**/build/test-results/*/*.xml"
-        yield heavy(run=f"{program} --console=plain test", source=source, results=reports)
+        yield heavy(run=f"{program} --console=plain --continue test", source=source, results=reports)
 
 
 def cmake(folder: Folder, project: Project) -> Iterator[Found]:

@@ -68,9 +68,11 @@ def ruby(folder: Folder, project: Project) -> Iterator[Found]:
         yield Found(
             language="ruby",
             what="spec",
-            run="bundle exec rspec",
+            # The bundle's own settings are in `.bundle`, and nobody commits what is there.
+            run="bundle exec rspec --format progress --format json --out .bundle/cbx-spec.json",
             source="rspec in Gemfile",
             needs=("install",),
+            results="rspec:.bundle/cbx-spec.json",
             tags=("unit",),
         )
     elif folder.has("Rakefile") and "test" in folder.folders:

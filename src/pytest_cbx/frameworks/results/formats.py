@@ -8,7 +8,7 @@ from typing import IO, TypeAlias
 
 from pytest_cbx.config.model import ResultFormat
 from pytest_cbx.frameworks.cases import Case
-from pytest_cbx.frameworks.results import findings, go_test, jest, junit, libtest, python_unittest, tap
+from pytest_cbx.frameworks.results import findings, go_test, jest, junit, libtest, python_unittest, rspec, tap
 
 Reader: TypeAlias = Callable[[IO[bytes], str], Iterator[Case]]
 
@@ -24,6 +24,7 @@ READERS: Mapping[ResultFormat, Reader] = {
     ResultFormat.SHELLCHECK: findings.read_shellcheck,
     ResultFormat.MYPY: findings.read_mypy,
     ResultFormat.JEST: jest.read,
+    ResultFormat.RSPEC: rspec.read,
 }
 MAY_BE_EMPTY = frozenset({ResultFormat.MYPY})
 """A file of these has a line for each finding, and so none at all where there is none."""
@@ -36,6 +37,7 @@ _SIGNS: tuple[tuple[ResultFormat, re.Pattern[bytes]], ...] = (
     (ResultFormat.LIBTEST, re.compile(rb'^(?:running \d+ tests?$|\{ ?"type": ?"(?:suite|test)")', re.MULTILINE)),
     (ResultFormat.SARIF, re.compile(rb'\A\s*\{(?=.*"runs"\s*:)', re.DOTALL)),
     (ResultFormat.JEST, re.compile(rb'\A\s*\{(?=.*"testResults"\s*:|.*"numTotalTests"\s*:)', re.DOTALL)),
+    (ResultFormat.RSPEC, re.compile(rb'\A\s*\{\s*"version"\s*:\s*"[\w.]+"\s*,\s*"(?:examples|messages|seed)"')),
     (ResultFormat.ESLINT, re.compile(rb'\A\s*\[\s*\{\s*"filePath"')),
     (ResultFormat.SHELLCHECK, re.compile(rb'\A\s*(?:\{\s*"comments"|\[\s*\{\s*"file"\s*:\s*"[^"]*",\s*"line")')),
     (ResultFormat.RUFF, re.compile(rb'\A\s*\[\s*\{(?=.*"filename")', re.DOTALL)),

@@ -26,6 +26,9 @@ _BAD = {"failure": CaseStatus.FAILED, "error": CaseStatus.ERROR}
 _NOT_RUN = frozenset({"disabled", "notrun", "ignored", "skipped"})
 """Values of a case's `status` or `result` in the files of ctest and others."""
 
+_RISKY = "PHPUnit\\Framework\\RiskyTestError"
+"""An error in the file, but none for PHPUnit, unless it is told to fail for it; its exit code says then."""
+
 
 def read(file: IO[bytes], where: str) -> Iterator[Case]:
     """The cases of an open file.
@@ -66,17 +69,19 @@ def read(file: IO[bytes], where: str) -> Iterator[Case]:
 
 
 def _case(element: Element, suite_file: str, where: str) -> Case:
-    status, message, details, to_do = CaseStatus.PASSED, "", "", False
+    status, message, details, to_do, risky = CaseStatus.PASSED, "", "", False, False
     said = (element.get("status") or element.get("result") or "").lower()
     if said in _NOT_RUN:
         status = CaseStatus.SKIPPED
+    full_name = f"{element.get('classname', '')}::{element.get('name', '')}"
     output = []
     for child in element:
         tag = _local(child.tag)
         if tag in _BAD and status is not CaseStatus.ERROR:
             status = _BAD[tag]
+            risky = child.get("type") == _RISKY
             text = child.text or ""
-            message = child.get("message") or message or text.strip().partition("\n")[0] or child.get("type") or ""
+            message = child.get("message") or message or _first(text, full_name) or child.get("type") or ""
             details = f"{details}\n{text}" if details else text
         elif tag == "skipped":
             to_do = child.get("type") == "todo"  # node: may fail, and does not count then
@@ -86,6 +91,8 @@ def _case(element: Element, suite_file: str, where: str) -> Case:
             output.append(child.text)
     if to_do and status is CaseStatus.FAILED:
         status, message = CaseStatus.SKIPPED, f"todo: {message}"
+    if risky:
+        status, message = CaseStatus.SKIPPED, f"risky: {message}"
     if status in _BAD.values() and not message:
         message = f"{status.value}, without a reason in {where}"
         details = details or "\n".join(output)
@@ -101,8 +108,16 @@ def _case(element: Element, suite_file: str, where: str) -> Case:
     )
 
 
+def _first(text: str, name: str) -> str:
+    """The first line that says something: PHPUnit begins with the name of the test."""
+    first, _, rest = text.strip().partition("\n")
+    return rest.partition("\n")[0] if rest and first.startswith(name) else first
+
+
 def _name(group: str, name: str) -> str:
     """`classname` repeats the name, or begins it, or is a class, a file, a package."""
+    if not name:
+        return group  # surefire: a class that could not be set up
     return name if not group or name.startswith(group) else f"{group}::{name}"
 
 
