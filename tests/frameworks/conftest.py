@@ -32,7 +32,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory, builds: Path) -> dict[
     scripts = str(Path(sys.executable).parent)
     return {
         **kept, "PATH": os.pathsep.join((str(shims), scripts, os.environ["PATH"])), "GOFLAGS": "-mod=mod", "GOPROXY": "off",
-        "GOTOOLCHAIN": "local", "GOCACHE": str(builds / "go"), "GOPATH": str(folder / "gopath"), "CARGO_TARGET_DIR": str(folder / "target"),
+        "GOTOOLCHAIN": "local", "GOCACHE": str(builds / "go"), "GOPATH": str(folder / "gopath"),
         "CC": "gcc", "ZIG_GLOBAL_CACHE_DIR": str(builds / "zig"), "ZIG_LOCAL_CACHE_DIR": str(builds / "zig"), "NO_COLOR": "1",
     }  # fmt: skip
 

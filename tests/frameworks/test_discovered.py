@@ -76,6 +76,14 @@ def _maven(text: str) -> Counts:
     return tests - failed - error - skipped, failed, skipped, error
 
 
+def _nextest(text: str) -> Counts:
+    return said(text, r"run: .*?(\d+) passed", r"run: .*?(\d+) failed", r"run: .*?(\d+) skipped", "")
+
+
+def _semgrep(text: str) -> Counts:
+    return said(text, "", r"Findings: (\d+) ", "", "")
+
+
 def _rspec(text: str) -> Counts:
     tests, failed, skipped, error = said(
         text, r"(\d+) examples", r"(\d+) failures", r"(\d+) pending", r"(\d+) errors? occ"
@@ -151,6 +159,17 @@ ROWS = {
     "Maven": Row(
         folder="maven", command="java-test", needs=("mvn", "javac"), plain="mvn -B -ntp -fae test", counts=_maven,
         names=("shapes.AreaTest::oblong", "shapes.DrawingTest"), promised=False,
+    ),
+    "nextest": Row(
+        folder="nextest", command="rust-test", needs=("cargo", "cargo-nextest"), plain="cargo nextest run --no-fail-fast",
+        counts=_nextest, names=("shapes::tests::area", "shapes::tests::one"), promised=False,
+        ours=(0, 0, -1, 0),  # its report is silent of what is ignored
+    ),
+    "semgrep": Row(
+        folder="semgrep", command="security-semgrep", needs=("semgrep",),
+        plain="semgrep scan --metrics off --disable-version-check --config .semgrep.yml",
+        counts=_semgrep, names=("shapes.py:5:12 no-eval",), promised=False,
+        ours=(0, 0, 1, 0),  # what is suppressed in the source
     ),
     "RSpec": Row(
         folder="rspec", command="ruby-spec", needs=("bundle", "rspec"), plain="bundle exec rspec", counts=_rspec,

@@ -132,9 +132,9 @@ CASES: dict[str, tuple[dict[str, object], dict[str, str]]] = {
         },
     ),
     "nextest": (
-        {"Cargo.toml": "[package]\nname='a'", ".config/nextest.toml": ""},
+        {"Cargo.toml": "[package]\nname='a'", ".config/nextest.toml": "[profile.ci.junit]\npath = 'j.xml'"},
         {
-            "rust-test": "cargo nextest run --profile ci", "rust-lint": "cargo clippy --all-targets -- -D warnings",
+            "rust-test": "cargo nextest run --profile ci --no-fail-fast", "rust-lint": "cargo clippy --all-targets -- -D warnings",
             "rust-format-check": "cargo fmt --check",
         },
     ),
@@ -183,7 +183,9 @@ CASES: dict[str, tuple[dict[str, object], dict[str, str]]] = {
             "just-lint": "just lint", "just-check": "just check", "task-test": "task --silent test",
             "pre-commit-run": "pre-commit run --all-files", "docker-test": "docker build --file Dockerfile.test .",
             "api-my-api": "newman run 'My API.postman_collection.json'",
-            "security-semgrep": "semgrep scan --error --quiet --config .semgrep.yml --sarif",
+            "security-semgrep": (
+                "semgrep scan --error --quiet --metrics off --disable-version-check --config .semgrep.yml --sarif"
+            ),
             "security-trivy": "trivy fs --exit-code 1 --quiet --format sarif .",
         },
     ),
@@ -224,6 +226,31 @@ def test_what_the_user_has_written_down_is_left_out(tmp_path: Path) -> None:
     found = {one.command.name: one.command for one in discover(root, given=given).commands}
     assert set(found) == {"go-build-2", "go-vet", "go-format-check"}
     assert found["go-vet"].needs == ("go-build-2",)
+
+
+@pytest.mark.parametrize(
+    ("config", "run", "results"),
+    [
+        ("", "cargo nextest run --no-fail-fast", None),
+        ("[profile.ci]", "cargo nextest run --no-fail-fast", None),
+        (
+            "[profile.ci.junit]\npath='a.xml'",
+            "cargo nextest run --profile ci --no-fail-fast",
+            "junit:target/nextest/ci/a.xml",
+        ),
+        (
+            "[profile.default.junit]\npath='a.xml'",
+            "cargo nextest run --no-fail-fast",
+            "junit:target/nextest/default/a.xml",
+        ),
+    ],
+)
+def test_nextest_reports_by_the_profile_that_says_where(
+    config: str, run: str, results: str | None, tmp_path: Path
+) -> None:
+    plant(tmp_path, {"Cargo.toml": "[package]\nname='a'", ".config/nextest.toml": config})
+    found = command(tmp_path, "rust-test")
+    assert (found.run, found.results) == (run, results)
 
 
 def test_variables_before_a_command_do_not_make_it_another(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 from pytest_cbx.frameworks.model import Found, Phase
@@ -40,16 +41,27 @@ def rust(folder: Folder, project: Project) -> Iterator[Found]:
     every = " --workspace" if table(manifest, "workspace").get("members") else ""
     heavy = partial(Found, language="rust", source="Cargo.toml", memory="4GB", cpus=1.0, timeout=1200)
     if (folder.path / ".config" / "nextest.toml").is_file():
+        profile, report = _nextest(folder)
         yield heavy(
             what="test",
-            run=f"cargo nextest run{every} --profile ci",
-            results="junit:target/nextest/ci/*.xml",
+            run=f"cargo nextest run{every}{f' --profile {profile}' if profile else ''} --no-fail-fast",
+            results=f"junit:target/nextest/{profile or 'default'}/{report}" if report else "",
             tags=("unit",),
         )
     else:
         yield heavy(what="test", run=f"cargo test{every} --no-fail-fast", results="libtest:-", tags=("unit",))
     yield heavy(what="lint", run=f"cargo clippy{every} --all-targets -- -D warnings", needs=("test",), tags=("lint",))
     yield Found(language="rust", what="format-check", run="cargo fmt --check", source="Cargo.toml", tags=("lint",))
+
+
+def _nextest(folder: Folder) -> tuple[str, str]:
+    """The profile that writes a report, and its file; empty: the default one, or none. The name `ci` is the manual's."""
+    hidden = replace(folder, path=folder.path / ".config", files=frozenset({"nextest.toml"}))
+    profiles = table(hidden.toml("nextest.toml"), "profile")
+    for name in sorted(profiles, key=lambda one: (one != "default", one != "ci", one)):
+        if path := table(profiles, name, "junit").get("path"):
+            return "" if name == "default" else name, str(path)
+    return "", ""
 
 
 def java(folder: Folder, project: Project) -> Iterator[Found]:

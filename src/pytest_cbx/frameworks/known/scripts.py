@@ -172,7 +172,9 @@ def others(folder: Folder, project: Project) -> Iterator[Found]:
     if folder.has(".semgrep.yml", ".semgrep.yaml"):
         rules = ".semgrep.yml" if folder.has(".semgrep.yml") else ".semgrep.yaml"
         yield Found(
-            language="security", what="semgrep", run=f"semgrep scan --error --quiet --config {rules} --sarif", source=rules,
+            language="security", what="semgrep", source=rules,
+            # Where its server cannot be reached, it waits minutes for the number of its newest version.
+            run=f"semgrep scan --error --quiet --metrics off --disable-version-check --config {rules} --sarif",
             results="sarif:-", tags=("security",), memory="2GB",
         )  # fmt: skip
     if folder.has("trivy.yaml"):
