@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import re
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,91 +13,9 @@ from pathlib import Path
 import pytest
 
 from pytest_cbx.frameworks.discovery import discover
-from tests.frameworks.tools import Counts, cases_of, copied, findings, hold, run, run_needs, said
+from tests.frameworks import counts
+from tests.frameworks.tools import Counts, cases_of, copied, hold, run, run_needs
 from tests.requirements import require
-
-
-def _unittest(text: str) -> Counts:
-    """It counts how many ran, and how many of them did not simply pass; unexpected success is failure."""
-    number = {word: int(count) for word, count in re.findall(r"([a-z]+(?: [a-z]+)?)=(\d+)", text.splitlines()[-1])}
-    _, failed, skipped, error = (0, number["failures"], number["skipped"], number["errors"])
-    failed += number["unexpected successes"]
-    skipped += number["expected failures"]
-    return said(text, r"Ran (\d+) tests", "", "", "")[0] - failed - skipped - error, failed, skipped, error
-
-
-def _meson(text: str) -> Counts:
-    ends = Counter(re.findall(r"^ *\d+/\d+ \S+ +([A-Z]+) ", text, re.MULTILINE))
-    return (
-        ends["OK"] + ends["EXPECTEDFAIL"],
-        ends["FAIL"] + ends["UNEXPECTEDPASS"],
-        ends["SKIP"],
-        ends["ERROR"] + ends["TIMEOUT"],
-    )
-
-
-def _jest(text: str) -> Counts:
-    tests = next(line for line in text.splitlines() if line.startswith("Tests:"))
-    passed, failed, skipped, _ = said(tests, r"(\d+) passed", r"(\d+) failed", r"(\d+) skipped", "")
-    return passed, failed, skipped + said(tests, r"(\d+) todo", "", "", "")[0], text.count("Test suite failed to run")
-
-
-def _vitest(text: str) -> Counts:
-    tests = next(line for line in text.splitlines() if line.lstrip().startswith("Tests "))
-    passed, failed, skipped, _ = said(tests, r"(\d+) passed", r"(\d+) failed", r"(\d+) skipped", "")
-    error = said(text, "", "", "", r"Failed Suites (\d+)")[3]
-    return passed, failed, skipped + said(tests, r"(\d+) todo", "", "", "")[0], error
-
-
-def _mocha(text: str) -> Counts:
-    return said(text, r"(\d+) passing", r"(\d+) failing", r"(\d+) pending", "")
-
-
-def _playwright(text: str) -> Counts:
-    return said(text, r"^ +(\d+) passed", r"^ +(\d+) failed", r"^ +(\d+) skipped", "")
-
-
-def _bats(text: str) -> Counts:
-    tests, failed, skipped, _ = said(text, r"(\d+) tests", r"(\d+) failure", r"(\d+) skipped", "")
-    return tests - failed - skipped, failed, skipped, 0
-
-
-def _maven(text: str) -> Counts:
-    """The sums of its modules."""
-    sums = [
-        map(int, one)
-        for one in re.findall(
-            r"^\S+ Tests run: (\d+), Failures: (\d+), Errors: (\d+), Skipped: (\d+)$", text, re.MULTILINE
-        )
-    ]
-    tests, failed, error, skipped = map(sum, zip(*sums, strict=True))
-    return tests - failed - error - skipped, failed, skipped, error
-
-
-def _nextest(text: str) -> Counts:
-    return said(text, r"run: .*?(\d+) passed", r"run: .*?(\d+) failed", r"run: .*?(\d+) skipped", "")
-
-
-def _semgrep(text: str) -> Counts:
-    return said(text, "", r"Findings: (\d+) ", "", "")
-
-
-def _rspec(text: str) -> Counts:
-    tests, failed, skipped, error = said(
-        text, r"(\d+) examples", r"(\d+) failures", r"(\d+) pending", r"(\d+) errors? occ"
-    )
-    return tests - failed - skipped, failed, skipped, error
-
-
-def _phpunit(text: str) -> Counts:
-    number = Counter({word: int(count) for word, count in re.findall(r"([A-Z][a-z]+): (\d+)", text.splitlines()[-1])})
-    skipped = number["Skipped"] + number["Incomplete"] + number["Risky"]
-    return (
-        number["Tests"] - number["Failures"] - number["Errors"] - skipped,
-        number["Failures"],
-        skipped,
-        number["Errors"],
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,60 +39,92 @@ class Row:
 NODE = ("node", "npm", "npx")
 ROWS = {
     "unittest": Row(
-        folder="unittest", command="py-unit", needs=(), plain="python -m unittest discover -s tests -t .", counts=_unittest,
+        folder="unittest", command="py-unit", needs=(), plain="python -m unittest discover -s tests -t .", counts=counts.unittest,
         names=("tests.test_shapes.TestArea.test_square", "tests.test_shapes.TestArea.test_sides [a side] (side=2)", "tests.test_broken"),
         ours=(1, 0, 0, 0),  # a set-up of a class that fails is an error, but no test that ran
     ),
+    "pytest": Row(
+        folder="pytest", command="py-unit", needs=(), plain="pytest -q", counts=counts.pytest,
+        names=("tests.test_shapes::test_square[2]", "tests.test_shapes.TestOld::test_old"),
+    ),
+    "ruff": Row(
+        folder="ruff", command="py-ruff", needs=("ruff",), plain="ruff check --output-format concise .",
+        counts=counts.findings(r"^shapes\.py:\d+"), names=("shapes.py:1:8 F401",),
+    ),
+    "mypy": Row(
+        folder="mypy", command="py-types", needs=("mypy",), plain="mypy .", counts=counts.findings(r"^shapes\.py:\d+: error"),
+        names=("shapes.py:5:7 arg-type",),
+    ),
+    "shellcheck": Row(
+        folder="shellcheck", command="sh-lint", needs=("shellcheck",), plain="shellcheck --format gcc shapes.sh",
+        counts=counts.findings(r"\[SC\d+\]$"), names=("shapes.sh:4:4 SC2086",),
+    ),
+    "go test": Row(
+        folder="go", command="go-test", needs=("go",), plain="go test -v ./...", counts=counts.go,
+        names=("example.com/shapes::TestSquare/two", "example.com/shapes/broken"),
+    ),
+    "cargo test": Row(
+        folder="cargo", command="rust-test", needs=("cargo",), plain="cargo test --no-fail-fast", counts=counts.cargo,
+        names=("tests::two", "src/lib.rs - square (line 5)"), promised=False,
+    ),
+    "ctest": Row(
+        folder="ctest", command="c-test", needs=("cmake", "ctest"), plain="ctest --test-dir build/cbx", counts=counts.ctest,
+        names=("square", "circle"),
+    ),
     "Meson": Row(
-        folder="meson", command="c-meson-test", needs=("meson", "ninja", "gcc"), plain="meson test -C build/meson", counts=_meson,
+        folder="meson", command="c-meson-test", needs=("meson", "ninja", "gcc"), plain="meson test -C build/meson", counts=counts.meson,
         names=("shapes:area", "shapes:torus", "shapes.shapes:pencil::2 - point"),
         ours=(1, 0, 1, 0),  # of a test that prints TAP each of its cases
     ),
+    "node": Row(
+        folder="node", command="js-test", needs=("node",), plain="node --test --test-reporter=tap", counts=counts.node,
+        names=("square > of two, # and all", "square > in colour > is red"),
+    ),
     "Jest": Row(
-        folder="javascript", command="js-unit", needs=NODE, plain="npx --no-install jest --ci", counts=_jest,
+        folder="javascript", command="js-unit", needs=NODE, plain="npx --no-install jest --ci", counts=counts.jest,
         names=("area of an oblong", "of a torus", "broken.test.js"),
     ),
     "Vitest": Row(
-        folder="javascript", command="js-unit-vitest", needs=NODE, plain="npx --no-install vitest run", counts=_vitest,
+        folder="javascript", command="js-unit-vitest", needs=NODE, plain="npx --no-install vitest run", counts=counts.vitest,
         names=("area of an oblong", "broken.spec.js"),
     ),
     "Mocha": Row(
-        folder="javascript", command="js-spec", needs=NODE, plain="npx --no-install mocha", counts=_mocha,
+        folder="javascript", command="js-spec", needs=NODE, plain="npx --no-install mocha", counts=counts.mocha,
         names=("area::is that of an oblong", 'drawing::"before all" hook: sharpen for "takes a pen"'),
     ),
     "Playwright": Row(
-        folder="javascript", command="js-e2e", needs=NODE, plain="npx --no-install playwright test --reporter=line", counts=_playwright,
-        names=("shapes.spec.js::area › of an oblong", "shapes.spec.js::of a torus"),
+        folder="javascript", command="js-e2e", needs=NODE, plain="npx --no-install playwright test --reporter=line",
+        counts=counts.playwright, names=("shapes.spec.js::area › of an oblong", "shapes.spec.js::of a torus"),
     ),
     "bats": Row(
         folder="javascript", command="bats-test", needs=NODE, plain="../node_modules/bats/bin/bats --formatter pretty shapes.bats",
-        counts=_bats, names=("area of an oblong", "area of a circle"),
+        counts=counts.bats, names=("area of an oblong", "area of a circle"),
     ),
     "ESLint": Row(
         folder="javascript", command="js-lint", needs=NODE, plain="npx --no-install eslint .",
-        counts=findings(r"^ +\d+:\d+ +error ", warnings=r"^ +\d+:\d+ +warning "), names=(),
+        counts=counts.findings(r"^ +\d+:\d+ +error ", warnings=r"^ +\d+:\d+ +warning "), names=("src/area.js:2:9 no-unused-vars",),
     ),
     "Maven": Row(
-        folder="maven", command="java-test", needs=("mvn", "javac"), plain="mvn -B -ntp -fae test", counts=_maven,
+        folder="maven", command="java-test", needs=("mvn", "javac"), plain="mvn -B -ntp -fae test", counts=counts.maven,
         names=("shapes.AreaTest::oblong", "shapes.DrawingTest"), promised=False,
     ),
     "nextest": Row(
         folder="nextest", command="rust-test", needs=("cargo", "cargo-nextest"), plain="cargo nextest run --no-fail-fast",
-        counts=_nextest, names=("shapes::tests::area", "shapes::tests::one"), promised=False,
+        counts=counts.nextest, names=("shapes::tests::area", "shapes::tests::one"), promised=False,
         ours=(0, 0, -1, 0),  # its report is silent of what is ignored
     ),
     "semgrep": Row(
         folder="semgrep", command="security-semgrep", needs=("semgrep",),
         plain="semgrep scan --metrics off --disable-version-check --config .semgrep.yml",
-        counts=_semgrep, names=("shapes.py:5:12 no-eval",), promised=False,
+        counts=counts.semgrep, names=("shapes.py:5:12 no-eval",), promised=False,
         ours=(0, 0, 1, 0),  # what is suppressed in the source
     ),
     "RSpec": Row(
-        folder="rspec", command="ruby-spec", needs=("bundle", "rspec"), plain="bundle exec rspec", counts=_rspec,
+        folder="rspec", command="ruby-spec", needs=("bundle", "rspec"), plain="bundle exec rspec", counts=counts.rspec,
         names=("area is that of an oblong", "(outside of examples)"),
     ),
     "PHPUnit": Row(
-        folder="phpunit", command="php-unit", needs=("phpunit",), plain="vendor/bin/phpunit", counts=_phpunit,
+        folder="phpunit", command="php-unit", needs=("phpunit",), plain="vendor/bin/phpunit", counts=counts.phpunit,
         names=("AreaTest::testOblong", 'AreaTest::testSquare with data set "two"'),
         before='mkdir -p vendor/bin; ln -s "$(command -v phpunit)" vendor/bin',  # the system's, as if Composer had put it there
     ),

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 from pytest_cbx.config.model import CommandConfig
@@ -18,7 +15,6 @@ from pytest_cbx.frameworks.results.reading import Source, read_results
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "frameworks"
 COUNTED = ("passed", "failed", "skipped", "error")
 Counts = tuple[int, int, int, int]
-PYTEST = f"{sys.executable} -m pytest -p no:cbx -p no:randomly -p no:cacheprovider"
 
 
 def run(command: str, folder: Path, environment: dict[str, str]) -> tuple[int, str]:
@@ -58,27 +54,6 @@ def run_needs(
         run_needs(found[need], found, folder, environment)
         code, printed = run(found[need].run, folder / found[need].cwd, environment)
         assert code == 0, printed
-
-
-def said(text: str, *patterns: str) -> Counts:
-    """The numbers that four patterns find in what a tool printed; an empty pattern is 0."""
-    found = [re.search(pattern, text, re.MULTILINE) if pattern else None for pattern in patterns]
-    passed, failed, skipped, error = (int(one[1]) if one else 0 for one in found)
-    return passed, failed, skipped, error
-
-
-def findings(pattern: str, *, warnings: str = "") -> Callable[[str], Counts]:
-    """Of a linter: each finding is a failed case, and what it lets pass a skipped one."""
-
-    def counts(text: str) -> Counts:
-        passes = len(re.findall(warnings, text, re.MULTILINE)) if warnings else 0
-        return 0, len(re.findall(pattern, text, re.MULTILINE)), passes, 0
-
-    return counts
-
-
-def pytest_counts(text: str) -> Counts:
-    return said(text, r"(\d+) passed", r"(\d+) failed", r"(\d+) skipped", r"(\d+) errors?")
 
 
 def counted(cases: tuple[Case, ...]) -> Counts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -49,6 +50,18 @@ def test_no_file(folder: Path) -> None:
 def test_the_same_case_in_two_files_is_two(folder: Path) -> None:
     (folder / "reports/b.xml").write_text(ONE.format("a"))
     assert [one.name for one in read_results(source(folder))] == ["a", "a (2)"]
+
+
+def test_a_name_is_the_same_in_every_clone(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    found = [
+        {"filename": f"{place}/a.py", "message": "m", "code": "F1"}
+        for place in (tmp_path / "link", tmp_path / "real", "/elsewhere")
+    ]
+    (tmp_path / "real/ruff.json").write_text(json.dumps(found))
+    names = [one.name for one in read_results(source(tmp_path / "link", "ruff:ruff.json"))]
+    assert names == ["a.py F1", "a.py F1 (2)", "/elsewhere/a.py F1"]
 
 
 def test_copies_of_what_was_undone(folder: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import io
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_cbx.config.model import ResultFormat, parse_results
@@ -55,7 +55,15 @@ def read_results(source: Source) -> tuple[Case, ...]:
             raise ResultsError(f"{shown} {problem}")
         left -= len(data)
         cases += bounded(_cases(data, form, shown), shown)
+    here = tuple({f"{source.folder}/", f"{os.path.realpath(source.folder)}/"})
+    cases = [_seen_from(one, here) for one in cases]
     return tuple(bounded(distinct(cases), source.results))
+
+
+def _seen_from(one: Case, here: tuple[str, ...]) -> Case:
+    """Linters name a file by its whole path; a case has the same name in every clone."""
+    top = next((top for top in here if one.name.startswith(top)), "")
+    return replace(one, name=one.name.removeprefix(top)) if top and one.name != top else one
 
 
 def _cases(data: bytes, form: ResultFormat | None, shown: str) -> Iterator[Case]:
