@@ -10,9 +10,9 @@ from pathlib import Path
 from pytest_cbx.cli.project import directory
 from pytest_cbx.client.hookspecs import plugin_manager
 from pytest_cbx.config.locate import find_config
+from pytest_cbx.config.model import Phase
 from pytest_cbx.errors import UsageError
 from pytest_cbx.frameworks.discovery import Discovered, Discovery, discover
-from pytest_cbx.frameworks.model import Phase
 
 _MEGABYTE = 1024 * 1024
 _TITLES = {

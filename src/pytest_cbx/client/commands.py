@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import pluggy
 
-from pytest_cbx.config.model import CommandConfig, Settings
+from pytest_cbx.config.model import CommandConfig, Phase, Settings
 from pytest_cbx.errors import UsageError
 from pytest_cbx.frameworks.sharding import expand
 
@@ -53,12 +53,24 @@ def commands_of(
         names.add(command.name)
         found.append(command)
     if not settings.discover:
-        return Commands(commands=tuple(expand(found, file)))
+        return Commands(commands=_in_phases(expand(found, file), found))
     from pytest_cbx.frameworks.discovery import discover  # noqa: PLC0415 - only who asks for it pays for it
 
+    written = tuple(found)
     discovery = discover(folder, more=_flat(hooks.pytest_cbx_framework()), given=found)
     found += [one.command for one in discovery.commands if not leave_out(one.place, one.found.runs_pytest)]
-    return Commands(commands=tuple(expand(found, file)), notes=discovery.notes)
+    return Commands(commands=_in_phases(expand(found, file), written), notes=discovery.notes)
+
+
+def _in_phases(commands: Sequence[CommandConfig], written: Sequence[CommandConfig]) -> tuple[CommandConfig, ...]:
+    """In the order of phases where somebody has written one down; else as they are given, those that were found last.
+
+    Order decides only who goes first of two that conflict, and a phase is no more than that: nothing waits for what it has nothing to
+    do with.
+    """
+    if all(one.phase is None for one in written):
+        return tuple(commands)
+    return tuple(sorted(commands, key=lambda one: (one.phase or Phase.CHECK).place))
 
 
 def _flat(answers: Iterable[Iterable[T] | None]) -> list[T]:

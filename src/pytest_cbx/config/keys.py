@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from pytest_cbx.config import values
-from pytest_cbx.config.model import Batch, Durability, Isolation, Policy, Priority, Rollback
+from pytest_cbx.config.model import Batch, Durability, Isolation, Phase, Policy, Priority, Rollback
 
 Readers: TypeAlias = Mapping[str, values.Reader[Any]]
 
@@ -99,6 +99,7 @@ def command(memory_total: Callable[[], int]) -> Readers:
         "privileged": values.boolean,
         "results": values.results,
         "tags": values.tags,
+        "phase": values.choice(Phase),
         "pool": values.name,
         "shards": values.whole(1, values.SHARDS_MAX),
     }

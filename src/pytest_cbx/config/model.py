@@ -52,6 +52,21 @@ class Batch(Enum):
     """The shape of their needs: independent, chain, tree, network."""
 
 
+class Phase(Enum):
+    """Where in a pipeline a command stands. Of commands that conflict, one of an earlier phase goes first."""
+
+    DEPENDENCIES = "dependencies"
+    COMPILE = "compile"
+    ASSETS = "assets"
+    CHECK = "check"
+    PACKAGE = "package"
+
+    @property
+    def place(self) -> int:
+        """From 0, in the order of a pipeline."""
+        return list(Phase).index(self)
+
+
 class Priority(Enum):
     """The user's own word on a command's priority."""
 
@@ -198,6 +213,8 @@ class CommandConfig:
     results: str | None = None
     """See `parse_results`; the glob is relative to `cwd`."""
     tags: tuple[str, ...] = ()
+    phase: Phase | None = None
+    """None stands where `check` does."""
     pool: str | None = None
     """One of `Settings.pools`: as many of its commands run at once as it is deep."""
     shards: int = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from pytest_cbx.config.model import CommandConfig
 from pytest_cbx.config.units import size
-from pytest_cbx.frameworks.known import compiled, javascript, python, scripts
+from pytest_cbx.frameworks.known import compiled, javascript, python, scripts, workflows
 from pytest_cbx.frameworks.model import Found, Framework, Key
 from pytest_cbx.frameworks.project import Folder, Project, look
 
@@ -29,10 +30,17 @@ KNOWN: tuple[Framework, ...] = (
     Framework("just", scripts.just),
     Framework("task", scripts.task),
     Framework("others", scripts.others),
+    Framework("workflows", workflows.workflows),
 )
 _UNFIT = re.compile(r"[^A-Za-z0-9_.]+")
 _LEFT_OUT = re.compile(r"-.*|npx|python3?|[A-Za-z_]\w*=.*", re.DOTALL)
 """Words that do not tell what a command does: options, variables, what only starts the program that does it."""
+
+
+_SEVERAL = frozenset(
+    ["go", "cargo", "npm", "yarn", "pnpm", "make", "just", "task", "mvn", "gradle", "bundle", "composer", "ruff"]
+)
+"""Programs whose first word decides what they do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +77,8 @@ def discover(root: Path, *, more: Sequence[Framework] = (), given: Iterable[Comm
         for folder in project.folders
         for one in framework.discover(folder, project)
     ]
-    found.sort(key=lambda pair: pair[1].phase)
+    found = _without_spares(found)
+    found.sort(key=lambda pair: pair[1].phase.place)
     written = list(given)
     names = _names(found, {command.name for command in written})
     same = {_gist(command.cwd, command.run) for command in written}
@@ -85,6 +94,18 @@ def discover(root: Path, *, more: Sequence[Framework] = (), given: Iterable[Comm
         commands=tuple(_without_needs(one, kept) for one in commands),
         notes=tuple(dict.fromkeys(note for folder in project.folders for note in folder.notes)),
     )
+
+
+def _without_spares(found: list[tuple[Folder, Found]]) -> list[tuple[Folder, Found]]:
+    """Without those that do what another one does: the same program in the same folder, or the same target of the same tool."""
+    own = {_what_it_runs(folder, one) for folder, one in found if not one.spare}
+    return [(folder, one) for folder, one in found if not one.spare or _what_it_runs(folder, one) not in own]
+
+
+def _what_it_runs(folder: Folder, one: Found) -> tuple[str, ...]:
+    place, *words = _gist(posixpath.normpath(posixpath.join(folder.place, one.place)), one.run)
+    several = words[:1] and words[0] in _SEVERAL
+    return (place, *words[: 2 if several else 1])
 
 
 def _names(found: Sequence[tuple[Folder, Found]], taken: set[str]) -> dict[Key, str]:
@@ -123,7 +144,7 @@ def _command(name: str, folder: Folder, one: Found, names: dict[Key, str], proje
         name=name,
         run=one.run,
         line=0,
-        cwd=folder.place,
+        cwd=posixpath.normpath(posixpath.join(folder.place, one.place)),
         needs=tuple(dict.fromkeys(_needs(folder, one, names, project))),
         writes=one.writes,
         results=one.results or None,
@@ -131,6 +152,7 @@ def _command(name: str, folder: Folder, one: Found, names: dict[Key, str], proje
         cpus=one.cpus,
         memory=size(one.memory) if one.memory else None,
         timeout=float(one.timeout) if one.timeout else None,
+        phase=one.phase,
     )
 
 

@@ -4,21 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import TypeAlias
 
+from pytest_cbx.config.model import Phase
 from pytest_cbx.frameworks.project import Folder, Project
-
-
-class Phase(IntEnum):
-    """Where in a pipeline a command stands; within one phase order comes from needs and conflicts alone."""
-
-    DEPENDENCIES = 1
-    COMPILE = 2
-    ASSETS = 3
-    CHECK = 4
-    PACKAGE = 5
-
 
 Key: TypeAlias = tuple[str, str, str]
 """A command by its place, its language and what it does."""
@@ -47,6 +36,10 @@ class Found:
     memory: str = ""
     timeout: int = 0
     """Seconds; 0: as any other."""
+    place: str = ""
+    """Where it runs, if that is not the folder that declares it: relative to that one."""
+    spare: bool = False
+    """It is left out where another command is found that does the same."""
     runs_pytest: bool = False
     """It runs the tests that a pytest in this folder collects by itself."""
 

@@ -21,7 +21,7 @@ READERS: dict[str, keys.Readers] = {
     **{f"[cbx.{name}]": readers for name, readers in keys.sections(lambda: 1 << 30).items()},
     "[[cbx.command]]": keys.command(lambda: 1 << 30),
 }
-WITHOUT_TOML = {"name", "run", "timeout", "cpus", "memory", "rollback", "results", "pool"}
+WITHOUT_TOML = {"name", "run", "timeout", "cpus", "memory", "rollback", "results", "pool", "phase"}
 """Keys of a command whose default is no value that the file could hold: required, or None in the model."""
 
 

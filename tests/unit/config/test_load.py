@@ -22,6 +22,7 @@ from pytest_cbx.config.model import (
     Instances,
     Isolation,
     Limits,
+    Phase,
     Policy,
     Priority,
     Rollback,
@@ -215,6 +216,7 @@ privileged = true
 results = "reports/junit.xml"
 tags = ["slow", "e2e"]
 shards = 3
+phase = "compile"
 pool = "net"
 
 [{0}.pools]
@@ -293,6 +295,7 @@ def test_every_key_is_read(name: str, table: str) -> None:
                 results="reports/junit.xml",
                 tags=("slow", "e2e"),
                 shards=3,
+                phase=Phase.COMPILE,
                 pool="net",
             ),
         ),

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_cbx.config.model import CommandConfig
+from pytest_cbx.config.model import CommandConfig, Phase
 from pytest_cbx.frameworks.discovery import discover
-from pytest_cbx.frameworks.model import Found, Framework, Phase
+from pytest_cbx.frameworks.model import Found, Framework
 
 
 def plant(root: Path, files: dict[str, object]) -> Path:
@@ -211,9 +211,9 @@ def test_needs_are_of_the_same_folder_or_of_one_above(tmp_path: Path) -> None:
 
 def test_phases_are_in_order(tmp_path: Path) -> None:
     root = plant(tmp_path, CASES["other tools of JavaScript"][0])
-    phases = [one.found.phase for one in discover(root).commands]
+    phases = [one.found.phase.place for one in discover(root).commands]
     assert phases == sorted(phases)
-    assert phases[0] is Phase.DEPENDENCIES
+    assert phases[0] == Phase.DEPENDENCIES.place
 
 
 def test_what_the_user_has_written_down_is_left_out(tmp_path: Path) -> None:
@@ -300,3 +300,72 @@ def test_a_project_is_not_looked_at_for_ever(tmp_path: Path) -> None:
     plant(deep, {"go.mod": "module x"})
     (tmp_path / "loop").symlink_to(tmp_path)
     assert runs(tmp_path) == {}
+
+
+WORKFLOW = """
+on: [push]
+defaults: {run: {working-directory: web}}
+jobs:
+  checks:
+    strategy: {matrix: {python: ["3.11", "3.12"]}}
+    steps:
+      - uses: actions/checkout@v4
+      - run: pip install tox
+      - run: tox -e lint
+        working-directory: .
+      - run: tox -e lint
+        working-directory: .
+      - {run: "npx eslint src", name: in the default folder}
+      - run: make check
+        working-directory: ./tools
+      - run: python -m mypy --strict src
+        working-directory: .
+      - run: go test ./...
+        working-directory: .
+      - run: npm run deploy
+      - run: pytest ${{ matrix.python }}
+      - run: pytest > log
+      - run: |
+          pytest a
+          pytest b
+      - run: pytest
+        if: github.event_name == 'push'
+      - run: pytest
+        shell: pwsh
+      - run: cargo build
+      - run: ruff check
+        working-directory: ../outside
+  other: {steps: nothing}
+  third: [1]
+"""
+
+
+def test_steps_of_workflows_that_plainly_check(tmp_path: Path) -> None:
+    root = plant(tmp_path, {".github/workflows/ci.yml": WORKFLOW})
+    found = [(one.command.name, one.command.cwd, one.command.run, one.found.source) for one in discover(root).commands]
+    source = ".github/workflows/ci.yml"
+    assert found == [
+        ("ci-tox", ".", "tox -e lint", source),
+        ("ci-eslint", "web", "npx eslint src", source),
+        ("ci-make-check", "tools", "make check", source),
+        ("ci-mypy", ".", "python -m mypy --strict src", source),
+        ("ci-go-test", ".", "go test ./...", source),
+    ]
+
+
+def test_what_a_manifest_declares_goes_before_a_step(tmp_path: Path) -> None:
+    manifests = {"go.mod": "module a", "pyproject.toml": "[tool.mypy]\n", "tools/Makefile": "check:\n"}
+    found = runs(plant(tmp_path, {".github/workflows/ci.yml": WORKFLOW, **manifests}))
+    assert [name for name in found if name.startswith("ci-")] == ["ci-tox", "ci-eslint"]
+    assert {"make check", "go vet ./..."} <= set(found.values())
+
+
+@pytest.mark.parametrize(
+    "text", ["a: [", "jobs: 1", "jobs: {a: {steps: [1, {run: 2}, {run: pytest, working-directory: 3}]}}", "- a", "\0"]
+)
+def test_a_workflow_that_is_none_is_left_out(tmp_path: Path, text: str) -> None:
+    root = plant(tmp_path, {".github/workflows/ci.yml": text})
+    found = discover(root)
+    assert found.commands == ()
+    unreadable = text in ("a: [", "\0")
+    assert [note.startswith(".github/workflows/ci.yml cannot be read") for note in found.notes] == [True] * unreadable

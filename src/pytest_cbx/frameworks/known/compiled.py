@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from pytest_cbx.frameworks.model import Found, Phase
+from pytest_cbx.config.model import Phase
+from pytest_cbx.frameworks.model import Found
 from pytest_cbx.frameworks.project import Folder, Project, table
 
 

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_cbx.frameworks.model import Found, Phase
+from pytest_cbx.config.model import Phase
+from pytest_cbx.frameworks.model import Found
 from pytest_cbx.frameworks.project import Folder, Project, strings, table
 
 _MANIFEST = "package.json"

@@ -6,7 +6,8 @@ import re
 import shlex
 from collections.abc import Iterator
 
-from pytest_cbx.frameworks.model import Found, Phase
+from pytest_cbx.config.model import Phase
+from pytest_cbx.frameworks.model import Found
 from pytest_cbx.frameworks.project import Folder, Project, table
 
 _TARGETS = {
