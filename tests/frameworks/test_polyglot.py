@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from demo import copy_project
+from tests import junit
 from tests.requirements import require
 from toolchain import environment, make_shims
 
@@ -33,6 +34,7 @@ def test_all_commands_and_their_cases(tmp_path: Path, builds: Path) -> None:
         check=False, cwd=project, env={**variables, "COLUMNS": "200"}, stdin=subprocess.DEVNULL, capture_output=True, text=True,
         timeout=220,
     )  # fmt: skip
+    assert junit.wrong_in(tmp_path / "out.xml") == []
     cases = [
         case
         for case in ET.parse(tmp_path / "out.xml").iter("testcase")

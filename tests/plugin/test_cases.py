@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import junit
 from tests.plugin.conftest import Project
 from tests.plugin.test_transactions import guarded
 
@@ -66,6 +67,7 @@ def test_each_case_is_a_report(tools: Project, xdist: bool) -> None:
 def test_each_case_is_one_testcase_of_junit(tools: Project, xdist: bool) -> None:
     tools.commands(unit())
     tools.run("--junitxml=out.xml", xdist=xdist)
+    assert junit.wrong_in(tools.pytester.path / "out.xml") == []
     cases = list(ET.parse(tools.pytester.path / "out.xml").iter("testcase"))
     assert Counter(one.get("name") for one in cases) == Counter(
         ["unit", "Button renders", "Button clicks 1.5 times", "Button sings", "Button breaks"]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import junit
 from tests.plugin.conftest import Project
 
 TESTS = """
@@ -188,6 +189,7 @@ def test_junitxml(project: Project, xdist: bool) -> None:
     )
     project.pytester.makepyfile(TESTS)
     project.run("--junitxml=out.xml", xdist=xdist).assert_outcomes(passed=3, failed=1, skipped=2)
+    assert junit.wrong_in(project.pytester.path / "out.xml") == []
     root = ET.parse(project.pytester.path / "out.xml").getroot()
     suite = root.find("testsuite")
     assert suite is not None
