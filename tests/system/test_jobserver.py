@@ -182,3 +182,18 @@ def test_what_a_killed_command_had_in_hand_is_lent_again_when_nobody_else_can_ha
     assert (jobs.doubtful, jobs.lent) == (False, 0)
     os.close(taker)
     jobs.close()
+
+
+def test_what_lies_in_the_pipe_was_in_nobodys_hand_when_a_command_is_killed(tmp_path: Path) -> None:
+    jobs = Jobserver(os.fsencode(tmp_path), 4)
+    killed, beside = TaskId(1), TaskId(2)
+    jobs.lend(2)
+    jobs.ended(killed, {beside}, killed=True)
+    assert (jobs.doubtful, jobs.lent) == (False, 0)
+    jobs.lend(3)
+    taker = os.open(tmp_path / "jobs", os.O_RDWR | os.O_NONBLOCK)
+    assert os.read(taker, 1) == b"+"
+    jobs.ended(beside, {killed}, killed=True)
+    assert (jobs.doubtful, jobs.lent) == (True, 1)
+    os.close(taker)
+    jobs.close()

@@ -78,6 +78,8 @@ class Jobserver:
         anybody's hand at that time.
         """
         self._doubted.discard(task)
+        if killed:
+            self.reclaim()  # what lies there is in nobody's hand
         if killed and self.lent:
             self.doubtful = True
             self._doubted.update(others)
