@@ -82,11 +82,11 @@ ROWS = {
     ),
     "Jest": Row(
         folder="javascript", command="js-unit", needs=NODE, plain="npx --no-install jest --ci", counts=counts.jest,
-        names=("area of an oblong", "of a torus", "broken.test.js"),
+        names=("area of an oblong", "of a torus", "unit/broken.test.js"),
     ),
     "Vitest": Row(
         folder="javascript", command="js-unit-vitest", needs=NODE, plain="npx --no-install vitest run", counts=counts.vitest,
-        names=("area of an oblong", "broken.spec.js"),
+        names=("area of an oblong", "vite/broken.spec.js"),
     ),
     "Mocha": Row(
         folder="javascript", command="js-spec", needs=NODE, plain="npx --no-install mocha", counts=counts.mocha,

@@ -328,13 +328,14 @@ def test_jests_own_json() -> None:
             {"fullName": "Button clicks", "status": "failed", "failureMessages": ["Error: no\n  at x"], "location": {"line": 7}},
             {"fullName": "Button sings", "status": "pending"},
         ]},
-        {"name": "/p/b.test.js", "status": "failed", "message": "SyntaxError: Unexpected token", "assertionResults": []},
+        {"name": "/p/b.test.js", "status": "failed", "message": "  ● Test suite failed to run\n\n    SyntaxError: x",
+         "assertionResults": []},
     ]})  # fmt: skip
     renders, clicks, sings, broken = read(text)
     assert (renders.name, renders.status, renders.seconds) == ("Button renders", PASSED, 0.012)
     assert (clicks.message, clicks.file, clicks.line, clicks.status) == ("Error: no", "/p/a.test.js", 7, FAILED)
     assert (sings.status, sings.message) == (SKIPPED, "pending")
-    assert (broken.name, broken.status, broken.message) == ("b.test.js", ERROR, "SyntaxError: Unexpected token")
+    assert (broken.name, broken.status, broken.message) == ("/p/b.test.js", ERROR, "SyntaxError: x")
 
 
 SARIF = {

@@ -49,9 +49,12 @@ def read(file: IO[bytes], where: str) -> Iterator[Case]:
         raise ResultsError(f"{where} is not what it should be: {error}") from error
     for one in report.test_results:
         if not one.assertion_results and one.status == "failed":
+            lines = [line.strip() for line in one.message.splitlines()]
             yield case(
-                one.name.rpartition("/")[2],
+                one.name,
                 CaseStatus.ERROR,
+                # Jest begins with "● Test suite failed to run", as of all such files.
+                message=next((line for line in lines if line and not line.startswith("●")), ""),
                 details=one.message or "it could not be loaded",
                 file=one.name,
             )
