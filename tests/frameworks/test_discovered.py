@@ -104,6 +104,14 @@ ROWS = {
         folder="javascript", command="js-lint", needs=NODE, plain="npx --no-install eslint .",
         counts=counts.findings(r"^ +\d+:\d+ +error ", warnings=r"^ +\d+:\d+ +warning "), names=("src/area.js:2:9 no-unused-vars",),
     ),
+    "tsc": Row(
+        folder="javascript", command="js-types", needs=NODE, plain="npx --no-install tsc --noEmit --pretty",
+        counts=lambda text: counts.said(text, "", r"Found (\d+) errors", "", ""), names=("src/types.ts:1:14 TS2322",),
+    ),
+    "flake8": Row(
+        folder="formatters", command="py-flake8", needs=("flake8",), plain="flake8 --quiet --count .",
+        counts=lambda text: counts.said(text, "", r"^(\d+)$", "", ""), names=("shapes.py:1:1 F401",),
+    ),
     "Maven": Row(
         folder="maven", command="java-test", needs=("mvn", "javac"), plain="mvn -B -ntp -fae test", counts=counts.maven,
         names=("shapes.AreaTest::oblong", "shapes.DrawingTest"), promised=False,
@@ -170,10 +178,6 @@ CHECKS = {
     "Prettier": Check(
         folder="javascript", command="js-format-check", needs=NODE, says="src/area.js", mend="npx --no-install prettier --write .",
     ),
-    "tsc": Check(
-        folder="javascript", command="js-types", needs=NODE, says="error TS2322", mend="echo 'export const side = 2;' > src/types.ts",
-    ),
-    "flake8": Check(folder="formatters", command="py-flake8", needs=("flake8",), says="F401", mend="sed -i 1,3d shapes.py"),
     "black": Check(folder="formatters", command="py-format-check", needs=("black",), says="", mend="black -q shapes.py"),
     "ruff format": Check(
         folder="formatters", command="py-ruff-format", needs=("ruff",), says="shapes.py", mend="ruff format -q shapes.py"

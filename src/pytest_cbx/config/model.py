@@ -103,6 +103,8 @@ class ResultFormat(Enum):
     RUFF = "ruff"
     SHELLCHECK = "shellcheck"
     MYPY = "mypy"
+    LINES = "lines"
+    """`FILE:LINE:COLUMN: TEXT`, and TypeScript's `FILE(LINE,COLUMN): TEXT`; never seen from the file, as anything may look like that."""
     JEST = "jest"
     """Jest's JSON, and Vitest's."""
     RSPEC = "rspec"

@@ -369,6 +369,29 @@ def test_eslint() -> None:
     assert ends(text) == [("/p/a.js:1:9 semi", FAILED), ("/p/a.js:2:1 curly", SKIPPED), ("/p/a.js (parser)", FAILED)]
 
 
+TOOL_LINES = """./shapes.py:1:1: F401 'os' imported but unused
+src/a b.c:3:7: warning: unused variable 'x' [-Wunused]
+main.c:9: error: no such thing
+src/types.ts(1,14): error TS2322: Type 'string' is not assignable to type 'number'.
+  The expected type comes from property 'side'
+\x1b[96msrc/b.ts\x1b[0m:\x1b[93m2\x1b[0m:\x1b[93m5\x1b[0m - \x1b[91merror\x1b[0m\x1b[90m TS2304: \x1b[0mCannot find name.
+error TS5083: Cannot read file 'base.json'.
+Found 2 errors: look at 12:30
+"""
+
+
+def test_lines() -> None:
+    assert ends(TOOL_LINES, ResultFormat.LINES) == [
+        ("shapes.py:1:1 F401", FAILED), ("src/a b.c:3:7 warning", SKIPPED), ("main.c:9 error", FAILED),
+        ("src/types.ts:1:14 TS2322", FAILED), ("src/b.ts:2:5 TS2304", FAILED), ("TS5083", FAILED),
+    ]  # fmt: skip
+    unused, _, _, number, _, settings = read(TOOL_LINES, ResultFormat.LINES)
+    assert (unused.message, unused.file, unused.line) == ("'os' imported but unused", "shapes.py", 1)
+    assert number.message == "Type 'string' is not assignable to type 'number'."
+    assert settings.message == "Cannot read file 'base.json'."
+    assert recognise(TOOL_LINES.encode()) is None
+
+
 def test_linters_that_find_nothing() -> None:
     for text in ("[]", " [ ]\n", '{"comments": []}', '{"version": "2.1.0", "runs": [{"results": []}]}'):
         assert read(text) == []

@@ -78,7 +78,7 @@ _TOOLS = (
     ),
     _Tool("lint", "eslint", "eslint", ".", "--format json --output-file {}", "eslint:{}"),
     _Tool("format-check", "prettier", "prettier", "--check ."),
-    _Tool("types", "typescript", "tsc", "--noEmit", file="tsconfig.json"),
+    _Tool("types", "typescript", "tsc", "--noEmit", results="lines:-", file="tsconfig.json"),
 )
 _NODE, _NODE_TAP = "node --test", "node --test --test-reporter=tap"
 _SCRIPTS = {"build": (Phase.COMPILE, "build"), "typecheck": (Phase.CHECK, "lint"), "check": (Phase.CHECK, "lint")}
@@ -160,7 +160,7 @@ def _tool(tool: _Tool, scripts: dict[str, str], used: set[str]) -> Found:
         run=f"{tool.variable.format(file) if reporter else ''}npx --no-install {text} {reporter}".strip(),
         source=f"{tool.package} in {_MANIFEST}",
         needs=("install", "build") if tool.kind == "e2e" else ("install",),
-        results=tool.results.format(file) if reporter else "",
+        results=tool.results.format(file) if reporter or not tool.reporter else "",
         tags=(tool.kind,),
         memory="1GB",
         cpus=1 if tool.kind != "lint" else None,

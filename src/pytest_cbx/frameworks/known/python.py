@@ -33,7 +33,7 @@ class _Tool:
 
 _TOOLS = (
     _Tool("ruff", "ruff", "ruff check --output-format json .", ("ruff",), ("ruff.toml", ".ruff.toml"), "ruff:-"),
-    _Tool("flake8", "flake8", "flake8 .", ("flake8",), (".flake8",)),
+    _Tool("flake8", "flake8", "flake8 .", ("flake8",), (".flake8",), "lines:-"),
     _Tool("format-check", "black", "black --check --quiet .", ("black",)),
     _Tool("isort", "isort", "isort --check-only --quiet .", ("isort",), (".isort.cfg",)),
     _Tool("pyright", "pyright", "pyright", ("pyright",), ("pyrightconfig.json",)),

@@ -113,7 +113,7 @@ def read_sarif(file: IO[bytes], where: str) -> Iterator[Case]:
                 one.kind not in ("fail", "open", "review") or one.level in ("note", "none") or bool(one.suppressions)
             )
             uri = unquote(place.artifact_location.uri).removeprefix("file://")
-            yield _finding(
+            yield finding(
                 uri, place.region.start_line, place.region.start_column, one.rule_id, one.message.text, passes
             )
 
@@ -123,13 +123,13 @@ def read_eslint(file: IO[bytes], where: str) -> Iterator[Case]:
     for one in _decode(file, where, list[_EslintFile]):
         for found in one.messages:
             rule = found.rule_id or "(parser)"
-            yield _finding(one.file_path, found.line, found.column, rule, found.message, found.severity < 2)
+            yield finding(one.file_path, found.line, found.column, rule, found.message, found.severity < 2)
 
 
 def read_ruff(file: IO[bytes], where: str) -> Iterator[Case]:
     """`ruff check --output-format json`."""
     for one in _decode(file, where, list[_Ruff]):
-        yield _finding(one.filename, one.location.row, one.location.column, one.code or "(syntax)", one.message, False)
+        yield finding(one.filename, one.location.row, one.location.column, one.code or "(syntax)", one.message, False)
 
 
 def read_shellcheck(file: IO[bytes], where: str) -> Iterator[Case]:
@@ -137,7 +137,7 @@ def read_shellcheck(file: IO[bytes], where: str) -> Iterator[Case]:
     found = _decode(file, where, _ShellcheckFile | list[_Shellcheck])
     comments: Iterable[_Shellcheck] = found.comments if isinstance(found, _ShellcheckFile) else found
     for one in comments:
-        yield _finding(one.file, one.line, one.column, f"SC{one.code}", one.message, False)
+        yield finding(one.file, one.line, one.column, f"SC{one.code}", one.message, False)
 
 
 def read_mypy(file: IO[bytes], where: str) -> Iterator[Case]:
@@ -146,15 +146,16 @@ def read_mypy(file: IO[bytes], where: str) -> Iterator[Case]:
         if raw.lstrip().startswith(b"{"):
             one = _decode_bytes(raw, f"{where}:{number}", _Mypy)
             message = f"{one.message}\n{one.hint}" if one.hint else one.message
-            yield _finding(one.file, one.line, one.column, one.code or "(mypy)", message, one.severity != "error")
+            yield finding(one.file, one.line, one.column, one.code or "(mypy)", message, one.severity != "error")
 
 
-def _finding(  # noqa: PLR0917
+def finding(  # noqa: PLR0917
     file: str, line: int | None, column: int | None, rule: str, message: str, passes: bool
 ) -> Case:
+    """What a linter finds: a failed case, or, where it lets that pass, a skipped one."""
     place = ":".join([file, *(str(one) for one in (line, column) if one)])
     return case(
-        f"{place} {rule}" if file else rule,
+        f"{place} {rule}".strip() if file else rule,
         CaseStatus.SKIPPED if passes else CaseStatus.FAILED,
         message=message,
         details="" if passes else f"{place}: {rule} {message}",

@@ -8,7 +8,7 @@ from typing import IO, TypeAlias
 
 from pytest_cbx.config.model import ResultFormat
 from pytest_cbx.frameworks.cases import Case
-from pytest_cbx.frameworks.results import findings, go_test, jest, junit, libtest, python_unittest, rspec, tap
+from pytest_cbx.frameworks.results import findings, go_test, jest, junit, libtest, lines, python_unittest, rspec, tap
 
 Reader: TypeAlias = Callable[[IO[bytes], str], Iterator[Case]]
 
@@ -23,10 +23,11 @@ READERS: Mapping[ResultFormat, Reader] = {
     ResultFormat.RUFF: findings.read_ruff,
     ResultFormat.SHELLCHECK: findings.read_shellcheck,
     ResultFormat.MYPY: findings.read_mypy,
+    ResultFormat.LINES: lines.read,
     ResultFormat.JEST: jest.read,
     ResultFormat.RSPEC: rspec.read,
 }
-MAY_BE_EMPTY = frozenset({ResultFormat.MYPY})
+MAY_BE_EMPTY = frozenset({ResultFormat.MYPY, ResultFormat.LINES})
 """A file of these has a line for each finding, and so none at all where there is none."""
 _SIGNS: tuple[tuple[ResultFormat, re.Pattern[bytes]], ...] = (
     (ResultFormat.JUNIT, re.compile(rb"\A(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?\s*<")),
