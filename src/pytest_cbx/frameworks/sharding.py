@@ -227,8 +227,9 @@ def _own_results(results: str, run: str, shard: int, shards: int) -> tuple[str, 
     path = parse_results(results)[1]
     head = results[: len(results) - len(path)]
     for said in (path, os.path.basename(path)):
-        if said and not re.search(r"[*?\[]", said) and said in run:
+        whole = re.compile(rf"(?<![\w.-]){re.escape(said)}(?![\w.-])")
+        if said and not re.search(r"[*?\[]", said) and whole.search(run):
             stem, suffix = os.path.splitext(said)
             own = f"{stem}-{shard}-of-{shards}{suffix}"
-            return f"{head}{path[: len(path) - len(said)]}{own}", run.replace(said, own)
+            return f"{head}{path[: len(path) - len(said)]}{own}", whole.sub(lambda _: own, run)
     return None

@@ -75,6 +75,10 @@ def test_what_cannot_be_split_is_refused(text: str) -> None:
             "ctest --test-dir build --output-junit r.xml", "junit:build/r.xml",
             "ctest -I 2,,3 --test-dir build --output-junit r-2-of-3.xml", "junit:build/r-2-of-3.xml",
         ),
+        (
+            "pytest --junitxml=out.xml layout.xml out.xml.bak", "out.xml",
+            "pytest --cbx-shard=2/3 --junitxml=out-2-of-3.xml layout.xml out.xml.bak", "out-2-of-3.xml",
+        ),
         ("jest --json", "jest:-", "jest --shard=2/3 --json", "jest:-"),
         ("cargo nextest run", "reports/${CBX_SHARD}/*.xml", "cargo nextest run --partition count:2/3", "reports/2/*.xml"),
         ("./t > $CBX_SHARD.xml", "$CBX_SHARD.xml", "./t > $CBX_SHARD.xml", "2.xml"),
