@@ -231,5 +231,5 @@ def _own_results(results: str, run: str, shard: int, shards: int) -> tuple[str, 
         if said and not re.search(r"[*?\[]", said) and whole.search(run):
             stem, suffix = os.path.splitext(said)
             own = f"{stem}-{shard}-of-{shards}{suffix}"
-            return f"{head}{path[: len(path) - len(said)]}{own}", whole.sub(lambda _: own, run)
+            return f"{head}{path[: len(path) - len(said)]}{own}", whole.sub(own.replace("\\", r"\\"), run)
     return None
