@@ -72,6 +72,29 @@ CASES: dict[str, tuple[dict[str, object], dict[str, str]]] = {
             "js-types": "npx --no-install tsc --noEmit",
         },
     ),
+    "tox where nothing says what it runs": ({"tox.ini": "[tox]\nenv_list = py\n"}, {"py-tox": "tox run"}),
+    "nox": ({"noxfile.py": ""}, {"py-nox": "nox"}),
+    "what tox runs, where that is known": (
+        {"tox.ini": "[tox]\n", "tests/test_a.py": "", "requirements-dev.txt": "pytest\npip-audit\n"},
+        {
+            "py-audit": "pip-audit --progress-spinner off",
+            "py-unit": "pytest -q --junitxml=.pytest_cache/cbx-unit.xml tests",
+        },
+    ),
+    "an audit by a script": (
+        {"package.json": {"scripts": {"audit": "npm audit --omit dev"}}},
+        {"js-audit": "npm run --silent audit"},
+    ),
+    "staticcheck": (
+        {"go.mod": "module x", "staticcheck.conf": ""},
+        {
+            "go-build": "go build ./...",
+            "go-vet": "go vet ./...",
+            "go-format-check": 'test -z "$(gofmt -l .)"',
+            "go-test": "go test -json ./...",
+            "go-staticcheck": "staticcheck ./...",
+        },
+    ),
     "a test script of another kind": (
         {"package.json": {"scripts": {"test": "node --test test/*.js"}}},
         {"js-test": "node --test --test-reporter=tap test/*.js"},

@@ -13,7 +13,7 @@ from pytest_cbx.frameworks.project import Folder, Project, table
 
 
 def go(folder: Folder, project: Project) -> Iterator[Found]:
-    """A module: build, vet, gofmt, test, and golangci-lint where it is configured."""
+    """A module: build, vet, gofmt, test, and golangci-lint or staticcheck where they are configured."""
     if not folder.has("go.mod"):
         return
     heavy = partial(Found, language="go", source="go.mod", memory="2GB", cpus=1.0)
@@ -32,6 +32,8 @@ def go(folder: Folder, project: Project) -> Iterator[Found]:
             tags=("lint",),
             memory="2GB",
         )
+    if folder.has("staticcheck.conf"):
+        yield heavy(what="staticcheck", run="staticcheck ./...", needs=("build",), tags=("lint",))
 
 
 def rust(folder: Folder, project: Project) -> Iterator[Found]:

@@ -81,7 +81,12 @@ _TOOLS = (
     _Tool("types", "typescript", "tsc", "--noEmit", results="lines:-", file="tsconfig.json"),
 )
 _NODE, _NODE_TAP = "node --test", "node --test --test-reporter=tap"
-_SCRIPTS = {"build": (Phase.COMPILE, "build"), "typecheck": (Phase.CHECK, "lint"), "check": (Phase.CHECK, "lint")}
+_SCRIPTS = {
+    "build": (Phase.COMPILE, "build"),
+    "typecheck": (Phase.CHECK, "lint"),
+    "check": (Phase.CHECK, "lint"),
+    "audit": (Phase.CHECK, "security"),
+}
 """Scripts by name that are run as they are, whatever they call."""
 
 

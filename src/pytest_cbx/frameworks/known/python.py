@@ -38,6 +38,7 @@ _TOOLS = (
     _Tool("isort", "isort", "isort --check-only --quiet .", ("isort",), (".isort.cfg",)),
     _Tool("pyright", "pyright", "pyright", ("pyright",), ("pyrightconfig.json",)),
     _Tool("security", "bandit", "bandit -q -r .", ("bandit",), kind="security"),
+    _Tool("audit", "pip-audit", "pip-audit --progress-spinner off", kind="security"),
 )
 
 
@@ -67,9 +68,22 @@ def discover(folder: Folder, project: Project) -> Iterator[Found]:
             folder,
             bool(table(tools, "mypy").get("files") or re.search(r"^files\s*=", _mypy_text(folder), re.MULTILINE)),
         )
-    yield from _tests(
-        folder, tested="pytest" in tools or "pytest" in packages or folder.has("pytest.ini", "conftest.py")
+    tests = list(
+        _tests(folder, tested="pytest" in tools or "pytest" in packages or folder.has("pytest.ini", "conftest.py"))
     )
+    yield from tests or _environments(folder, "tox" in tools or bool(sections & {"tox", "testenv", "tox:tox"}))
+
+
+def _environments(folder: Folder, tox: bool) -> Iterator[Found]:
+    """tox or nox, which make environments and run in them what is found here otherwise: only where it is not."""
+    if tox:
+        yield _in_environments("tox", "tox run", "tox.ini" if folder.has("tox.ini") else _MANIFEST)
+    elif folder.has("noxfile.py"):
+        yield _in_environments("nox", "nox", "noxfile.py")
+
+
+def _in_environments(what: str, run: str, source: str) -> Found:
+    return Found(language="py", what=what, run=run, source=source, tags=("unit",), memory="1GB", timeout=1800)
 
 
 def _mypy_text(folder: Folder) -> str:
