@@ -85,6 +85,32 @@ CASES: dict[str, tuple[dict[str, object], dict[str, str]]] = {
         {"package.json": {"scripts": {"audit": "npm audit --omit dev"}}},
         {"js-audit": "npm run --silent audit"},
     ),
+    "presets of CMake": (
+        {
+            "CMakeLists.txt": "project(a)\nenable_testing()\n",
+            "CMakePresets.json": {
+                "configurePresets": [
+                    {"name": "base", "hidden": True, "binaryDir": "${sourceDir}/out/${presetName}"},
+                    {"name": "windows", "inherits": "base", "condition": {"type": "equals"}},
+                    {"name": "release", "inherits": "base"},
+                    {"name": "debug", "inherits": ["nobody", "base"]},
+                ],
+                "testPresets": [{"name": "t", "configurePreset": "windows"}, {"name": "u", "configurePreset": "debug"}],
+            },
+        },
+        {
+            "c-configure": "cmake --preset debug",
+            "c-build": "cmake --build out/debug",
+            "c-test": "ctest --test-dir out/debug --output-on-failure --output-junit cbx.xml",
+        },
+    ),
+    "presets that build who knows where": (
+        {
+            "CMakeLists.txt": "project(a)\n",
+            "CMakePresets.json": {"configurePresets": [{"name": "a", "binaryDir": "$env{HOME}/a"}, 7, {"name": "b", "inherits": "b"}]},
+        },
+        {"c-configure": "cmake -S . -B build/cbx", "c-build": "cmake --build build/cbx"},
+    ),
     "staticcheck": (
         {"go.mod": "module x", "staticcheck.conf": ""},
         {

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from pytest_cbx.config.model import Phase
 from pytest_cbx.frameworks.model import Found
-from pytest_cbx.frameworks.project import Folder, Project, table
+from pytest_cbx.frameworks.project import Folder, Project, strings, table
 
 
 def go(folder: Folder, project: Project) -> Iterator[Found]:
@@ -83,13 +85,14 @@ def java(folder: Folder, project: Project) -> Iterator[Found]:
 
 
 def cmake(folder: Folder, project: Project) -> Iterator[Found]:
-    """A project by CMake: configure, build, and ctest where tests are declared."""
+    """A project by CMake: configure (by a preset where there are some), build, and ctest where tests are declared."""
     text = folder.text("CMakeLists.txt")
     if not re.search(r"^\s*project\s*\(", text, re.MULTILINE | re.IGNORECASE):
         return
-    place = "build/cbx"
+    preset, place = _preset(folder) or ("", "build/cbx")
+    configure = f"cmake --preset {preset}" if preset else f"cmake -S . -B {place}"
     yield Found(
-        language="c", what="configure", run=f"cmake -S . -B {place}", source="CMakeLists.txt", phase=Phase.COMPILE,
+        language="c", what="configure", run=configure, source=_PRESETS if preset else "CMakeLists.txt", phase=Phase.COMPILE,
         writes=(f"{place}/**",), tags=("build",), memory="1GB",
     )  # fmt: skip
     yield Found(
@@ -102,6 +105,49 @@ def cmake(folder: Folder, project: Project) -> Iterator[Found]:
             source="CMakeLists.txt", needs=("build",), results=f"junit:{place}/cbx.xml", writes=(f"{place}/**",), tags=("unit",),
             memory="1GB",
         )  # fmt: skip
+
+
+_PRESETS = "CMakePresets.json"
+_FIT = re.compile(r"[\w./+-]+")
+
+
+def _preset(folder: Folder) -> tuple[str, str] | None:
+    """The preset that a project means first of all, and where it builds: that of its first tests, else the first that is there to be used.
+
+    None where that depends on the machine. Source: cmake-presets(7).
+    """
+    content = folder.json(_PRESETS)
+    by_name = {one["name"]: one for one in _presets(content, "configurePresets")}
+    tests = [one.get("configurePreset") for one in _presets(content, "testPresets") if not one.get("hidden")]
+    usable = [name for name, one in by_name.items() if not one.get("hidden") and "condition" not in one]
+    name = next((one for one in (*tests, *usable) if one in usable), "")
+    place = _inherited(name, by_name, "binaryDir").replace("${presetName}", name).removeprefix("${sourceDir}/")
+    inside = _FIT.fullmatch(place) and not place.startswith(("/", ".."))
+    return (name, posixpath.normpath(place)) if inside and _FIT.fullmatch(name) else None
+
+
+def _presets(content: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    found = content.get(kind)
+    return [
+        one
+        for one in (found if isinstance(found, list) else ())
+        if isinstance(one, dict) and isinstance(one.get("name"), str)
+    ]
+
+
+def _inherited(name: str, by_name: dict[str, dict[str, Any]], key: str) -> str:
+    """What a preset, or the first of those that it inherits from, says."""
+    todo, seen = [name], set[str]()
+    while todo:
+        one = todo.pop()
+        preset = by_name.get(one, {})
+        if isinstance(preset.get(key), str):
+            return str(preset[key])
+        seen.add(one)
+        above = preset.get("inherits", [])
+        names = [above] if isinstance(above, str) else strings(above)
+        todo += [other for other in reversed(names) if other not in seen]
+    return ""
 
 
 def meson(folder: Folder, project: Project) -> Iterator[Found]:
