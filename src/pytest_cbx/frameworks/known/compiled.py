@@ -140,13 +140,15 @@ def _inherited(name: str, by_name: dict[str, dict[str, Any]], key: str) -> str:
     todo, seen = [name], set[str]()
     while todo:
         one = todo.pop()
+        if one in seen:
+            continue
+        seen.add(one)
         preset = by_name.get(one, {})
         if isinstance(preset.get(key), str):
             return str(preset[key])
-        seen.add(one)
         above = preset.get("inherits", [])
         names = [above] if isinstance(above, str) else strings(above)
-        todo += [other for other in reversed(names) if other not in seen]
+        todo += reversed(names)
     return ""
 
 
