@@ -115,9 +115,7 @@ def counted(stand: Stand) -> None:
     (stand.root / "count").write_text("0")
     configs = [CommandConfig(name=f"count {number}", run=COUNT, line=0, reads=("count",)) for number in range(4)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            api, "plan", lambda jobs, *, slots: dataclasses.replace(plan(jobs, slots=slots), edges=(), joins=())
-        )
+        patch.setattr(api, "plan", lambda jobs, **more: dataclasses.replace(plan(jobs, **more), edges=(), joins=()))
         outcomes = stand.cbx.run_all(configs)
     right = (stand.root / "count").read_text().strip() == "4"
     operations = tuple(
