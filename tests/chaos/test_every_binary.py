@@ -83,6 +83,8 @@ NEEDS: dict[str, dict[str, Any]] = {
     "stop": {"seconds": 0.02},
     "hang": {"lease": 0.5},
 }
+SLOW = {("npm", "hang"): {"lease": 5.0}}
+"""A lease runs from the injection on, and on a busy machine npm has started nothing after half a second."""
 
 
 @pytest.fixture(scope="module")
