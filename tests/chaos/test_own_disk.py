@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,9 +12,6 @@ from pytest_cbx.chaos.points import Points
 from pytest_cbx.client.api import Cbx
 from pytest_cbx.errors import UsageError
 from tests.chaos.bench import Bench
-
-MOST = int(os.environ.get("CBX_POINTS", "10"))
-"""Points of a kind of fault here, evenly spread; 0 for all. `chaos/test_points.py` goes through all of its commands'."""
 
 COMMANDS = {
     "create": "mkdir d; echo x > d/x; ln -s x d/y; touch z; false",
@@ -62,7 +58,7 @@ def told(points: Points) -> None:
 def test_at_every_operation(chaos: Chaos, tree: Path, name: str, phase: str) -> None:
     before = chaos.picture(tree)
     for kind, lasting in (("journal_full", True), ("journal_error", False)):
-        points = chaos.every_point(kind, COMMANDS[name], phase=phase, lasting=(lasting,), most=MOST)
+        points = chaos.every_point(kind, COMMANDS[name], phase=phase, lasting=(lasting,))
         told(points)
         assert points.count >= 1
         assert not points.wrong, str(points)
@@ -71,7 +67,7 @@ def test_at_every_operation(chaos: Chaos, tree: Path, name: str, phase: str) -> 
 
 @pytest.mark.parametrize("name", ["modify", "delete"])
 def test_a_write_that_writes_less(chaos: Chaos, tree: Path, name: str) -> None:
-    points = chaos.every_point("journal_short_write", COMMANDS[name], lasting=(False, True), most=MOST)
+    points = chaos.every_point("journal_short_write", COMMANDS[name], lasting=(False, True))
     told(points)
     assert points.count >= 3
     assert not points.wrong, str(points)
