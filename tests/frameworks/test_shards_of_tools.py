@@ -64,6 +64,28 @@ ROWS = {
         needs=NODE,
         shards=2,  # of two files: they do not like to have none
     ),
+    "bats": Row(
+        folder="javascript",
+        before='mkdir -p node_modules/.more; for n in 1 2; do echo "@test more$n { true; }" > node_modules/.more/$n.bats; done',
+        run="node_modules/bats/bin/bats --formatter tap bats/*.bats node_modules/.more/*.bats",
+        results="tap:-",
+        needs=NODE,
+        shards=4,  # of three files
+    ),
+    "RSpec": Row(
+        folder="rspec",
+        before="for n in 1 2; do echo \"RSpec.describe(:more$n) { it('is there') {} }\" > spec/more_${n}_spec.rb; done",
+        run="bundle exec rspec --format progress --format json --out .bundle/report.json spec/*_spec.rb",
+        results="rspec:.bundle/report.json",
+        needs=("bundle", "rspec"),
+    ),
+    "Meson": Row(
+        folder="meson",
+        before="meson setup build",
+        run="meson test -C build --logbase log-$CBX_SHARD",
+        results="build/meson-logs/log-$CBX_SHARD.junit.xml",
+        needs=("meson", "ninja", "gcc"),
+    ),
 }
 
 
@@ -83,7 +105,8 @@ def test_the_parts_together_are_the_whole(
         found = cases_of(command.run, command.results, folder, tmp_path / "output", variables)
         return Counter((case.name, case.status.value) for case in found)
 
-    command = CommandConfig(name="unit", run=row.run, results=row.results, line=1)
+    results = row.results.replace("$CBX_SHARD", "all")
+    command = CommandConfig(name="unit", run=row.run, results=results, line=1, env={"CBX_SHARD": "all"})
     split = CommandConfig(name="unit", run=row.run, results=row.results, line=1, shards=row.shards)
     whole, parts = cases(command), [cases(one) for one in expand([split])]
     print(f"{name:18} {whole.total()} cases, in shards {[part.total() for part in parts]}")
