@@ -29,6 +29,7 @@ from pytest_cbx.config.model import CommandConfig, Settings, parse_results
 from pytest_cbx.effects.model import Effects, Scope
 from pytest_cbx.engine.ignored import Ignored
 from pytest_cbx.errors import UsageError
+from pytest_cbx.frameworks.sharding import group_of
 from pytest_cbx.plan.build import build_plan
 from pytest_cbx.plan.claims import claims_of
 from pytest_cbx.plan.estimate import needed_cpus, needed_memory
@@ -167,6 +168,7 @@ def _draft(
         assessment=assessment,
         place=os.path.relpath(directory, site.base),
         pool=command.pool or "",
+        part_of=group_of(command.name) if command.whole else "",
     )
     request, learned = instructed(request, lesson, replaces=replaces)
     return Job(

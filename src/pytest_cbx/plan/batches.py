@@ -66,8 +66,7 @@ def _batches(requests: Sequence[Request], by: Batch) -> list[Pool | None]:
         case Batch.KIND:
             return [_by_kind(request) for request in requests]
         case Batch.DEPENDENCY:
-            shapes = shapes_of([request.name for request in requests], {one.name: one.needs for one in requests})
-            return [Pool(shapes[request.name], SHAPES[shapes[request.name]]) for request in requests]
+            return _by_dependency(requests)
         case _:
             return [None] * len(requests)
 
@@ -83,6 +82,16 @@ def _by_kind(request: Request) -> Pool | None:
         return Pool("test", KINDS["test"])
     programs = {use.name for use in request.effects.programs} if request.effects is not None else set()
     return next((Pool(kind, depth) for kind, depth in KINDS.items() if programs & _PROGRAMS[kind]), None)
+
+
+def _by_dependency(requests: Sequence[Request]) -> list[Pool | None]:
+    """The shards of a command count as that command: a chain does not become a network by being faster."""
+    wholes = {one.name: one.part_of or one.name for one in requests}
+    needs: dict[str, list[str]] = {}
+    for one in requests:
+        needs.setdefault(wholes[one.name], []).extend(wholes.get(need, need) for need in one.needs)
+    shapes = shapes_of(needs, needs)
+    return [Pool(shape, SHAPES[shape]) for shape in (shapes[wholes[one.name]] for one in requests)]
 
 
 def shapes_of(names: Iterable[str], needs: Mapping[str, Sequence[str]]) -> dict[str, str]:

@@ -120,6 +120,8 @@ class Request:
     """Its working directory, relative to the work tree."""
     pool: str = ""
     """The pool that it names."""
+    part_of: str = ""
+    """Of a shard: the command that it is a part of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

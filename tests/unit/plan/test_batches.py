@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -111,6 +113,24 @@ def test_each_command_has_the_shape_of_its_group(drawn: tuple[int, set[tuple[int
             assert outs <= 1
         if ins > 1 and outs > 1:
             assert shape == "network"
+
+
+@pytest.mark.parametrize(
+    ("middle", "shape"), [((), "chain"), (("lint",), "network")], ids=["a chain stays one", "a network is one"]
+)
+def test_shards_do_not_change_the_shape_of_a_group(middle: tuple[str, ...], shape: str) -> None:
+    """As needs alone, three shards between two commands both fork and join."""
+    shards = [dataclasses.replace(request(f"unit#{n}/3", "build"), part_of="unit") for n in (1, 2, 3)]
+    others = [request(name, "build") for name in middle]
+    after = request("publish", *(one.name for one in (*shards, *others)))
+    found = named(pools([request("build"), *shards, *others, after], Batch.DEPENDENCY, {}))
+    assert set(found) == {f"{shape} {SHAPES[shape]}"}
+    assert len(found) == 5 + len(middle)
+
+
+def test_the_shards_of_a_command_that_nobody_needs_are_independent() -> None:
+    shards = [dataclasses.replace(request(f"unit#{n}/2"), part_of="unit") for n in (1, 2)]
+    assert named(pools(shards, Batch.DEPENDENCY, {})) == ["independent 12", "independent 12"]
 
 
 def test_a_pool_of_its_own_goes_before_the_batch() -> None:
