@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 import sys
+import tempfile
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 
+from evidence import read_spans
 from tests.plugin.conftest import Project
 
 both = pytest.mark.parametrize("xdist", [False, True], ids=["one-process", "xdist"])
@@ -85,6 +90,29 @@ def test_a_command_in_three_shards(project: Project, xdist: bool) -> None:
     cases = sorted(name for group, name in found if group != "cbx.toml")
     assert cases == sorted(f"{name}[{x}]" for name, count in FILES.items() for x in range(count))
     result.stdout.fnmatch_lines(["FAILED cbx.toml::unit#1/3::tests.test_b::test_b[[]4[]] - assert 4 < 4"])
+
+
+def test_the_shards_of_pytest_run_at_once() -> None:
+    """With the results where discovery puts them. In a folder that is not pytest's own, which all runs of pytest have as a cache."""
+    with tempfile.TemporaryDirectory(prefix="cbx-shards-") as name:
+        folder = Path(name)
+        subprocess.run(["git", "init", "-q", folder], check=True)
+        (folder / ".gitignore").write_text(".pytest_cache/\n__pycache__/\n/report/\n")
+        (folder / "tests").mkdir()
+        for letter in "ab":
+            (folder / "tests" / f"test_{letter}.py").write_text("import time\ndef test_it(): time.sleep(0.5)\n")
+        (folder / "cbx.toml").write_text(
+            "[[cbx.command]]\nname = 'unit'\nshards = 2\ncpus = 0.1\nmemory = '200MB'\nresults = '.pytest_cache/unit.xml'\n"
+            "run = 'python -m pytest -q -p no:randomly --junitxml=.pytest_cache/unit.xml tests'\n"
+        )
+        path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+        arguments = ("--cbx-parallel", "--cbx-jobs=2", "--cbx-report=report", "-p", "no:randomly", "cbx.toml")
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", *arguments], cwd=folder, env={**os.environ, "PATH": path}, check=False, timeout=60,
+            capture_output=True, text=True,
+        )  # fmt: skip
+        assert "4 passed" in done.stdout, done.stdout + done.stderr  # two shards, and a test of each
+        assert read_spans(folder / "report" / "events.jsonl")[1] == 2
 
 
 def test_its_name_selects_all_of_its_shards(project: Project) -> None:

@@ -30,10 +30,12 @@ from pytest_cbx.effects.model import Effects, Scope
 from pytest_cbx.engine.ignored import Ignored
 from pytest_cbx.errors import UsageError
 from pytest_cbx.frameworks.sharding import group_of
+from pytest_cbx.frameworks.splits import apart
 from pytest_cbx.plan.build import build_plan
-from pytest_cbx.plan.claims import claims_of
+from pytest_cbx.plan.claims import claims_of, place_of
 from pytest_cbx.plan.estimate import needed_cpus, needed_memory
 from pytest_cbx.plan.model import Claim, Domain, Mode, Plan, Request
+from pytest_cbx.plan.own_files import apart_from_siblings, results_in_caches
 from pytest_cbx.safety import assess
 
 
@@ -154,6 +156,7 @@ def _draft(
         locks=command.locks,
         tier=assessment.tier,
     )
+    claims = _own_files(claims, command, settings, directory=directory, base=site.base)
     claims += _standing_in(directory, site)
     request = Request(
         name=command.name,
@@ -180,6 +183,16 @@ def _results(command: CommandConfig) -> tuple[str, ...]:
     """A command writes its results, whether its text tells or not."""
     pattern = parse_results(command.results)[1] if command.results is not None else "-"
     return () if pattern == "-" else (pattern,)
+
+
+def _own_files(
+    claims: tuple[Claim, ...], command: CommandConfig, settings: Settings, *, directory: Path, base: Path
+) -> tuple[Claim, ...]:
+    """The claims without those that would keep it from its like for nothing: see `plan.own_files`."""
+    places = [place_of(one, cwd=str(directory), workspace=str(base)) for one in _results(command)]
+    claims = results_in_caches(claims, {place.path for place in places if place.scope is Scope.PATH})
+    patterns = apart(command.whole) if command.whole else ()
+    return apart_from_siblings(claims, patterns) if patterns and _is_guarded(command, settings) else claims
 
 
 def _is_guarded(command: CommandConfig, settings: Settings) -> bool:

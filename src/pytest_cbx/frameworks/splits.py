@@ -34,6 +34,8 @@ class Split:
     """Put right behind these words: `{shard}` of `{shards}`."""
     among: str = ""
     """Only where this is among its words."""
+    apart: tuple[str, ...] = ()
+    """Patterns of what it writes beside each file of tests, so that no two shards meet there."""
 
     @property
     def name(self) -> str:
@@ -41,13 +43,14 @@ class Split:
         return re.split(r"[ =]", self.option)[0]
 
 
+_SNAPSHOTS = ("**/__snapshots__/**",)
 SPLITS = (
-    Split(("jest",), "--shard={shard}/{shards}"),
-    Split(("vitest", "run"), "--shard={shard}/{shards}"),
-    Split(("vitest",), "--shard={shard}/{shards}"),
+    Split(("jest",), "--shard={shard}/{shards}", apart=_SNAPSHOTS),
+    Split(("vitest", "run"), "--shard={shard}/{shards}", apart=_SNAPSHOTS),
+    Split(("vitest",), "--shard={shard}/{shards}", apart=_SNAPSHOTS),
     Split(("playwright", "test"), "--shard={shard}/{shards}"),
-    Split(("rstest", "run"), "--shard={shard}/{shards}"),
-    Split(("rstest",), "--shard={shard}/{shards}"),
+    Split(("rstest", "run"), "--shard={shard}/{shards}", apart=_SNAPSHOTS),
+    Split(("rstest",), "--shard={shard}/{shards}", apart=_SNAPSHOTS),
     Split(("cucumber-js",), "--shard={shard}/{shards}"),
     Split(("cargo", "nextest", "run"), "--partition count:{shard}/{shards}"),
     Split(("meson", "test"), "--slice={shard}/{shards}"),
@@ -113,19 +116,13 @@ def writer(text: str, results: str = "") -> Writer | Refused:
         text: what the whole command runs.
         results: where it says that its results are; what names that file says nothing of how the text is split.
     """
-    words = _plain_call(text)
-    values = [_value(word, text) for word in words]
-    start = _behind_launchers(values)
-    for one in (*SPLITS, *FILES, _GO):
-        end = start + len(one.words)
-        found = start < len(values) and (_program(values[start]), *values[start + 1 : end]) == one.words
-        if found and (not isinstance(one, Split) or not one.among or one.among in values):
-            break
-    else:
+    call = _call(text)
+    if call is None:
         return _by_itself(text) or Refused(
             "how to split its text is not known",
             f"make it one plain call of {KNOWN}, or have it use ${SHARD} and ${SHARDS}",
         )
+    words, values, end, one = call
     if own := _own_words(text, values[end:], results, one):
         return own
     if isinstance(one, Files):
@@ -134,6 +131,25 @@ def writer(text: str, results: str = "") -> Writer | Refused:
         return _packages(text, words[end:], values[end:])
     at = words[end - 1].span.end
     return lambda shard, shards: f"{text[:at]} {one.option.format(shard=shard, shards=shards)}{text[at:]}"
+
+
+def apart(text: str) -> tuple[str, ...]:
+    """Patterns of what the shards of this text write apart from one another; see `Split.apart`."""
+    call = _call(text)
+    return call[3].apart if call is not None and isinstance(call[3], Split) else ()
+
+
+def _call(text: str) -> tuple[Sequence[Word], Sequence[str], int, Split | Files] | None:
+    """A call of a known tool: its words, their values, where those of the tool's name end, and how it is split."""
+    words = _plain_call(text)
+    values = [_value(word, text) for word in words]
+    start = _behind_launchers(values)
+    for one in (*SPLITS, *FILES, _GO):
+        end = start + len(one.words)
+        found = start < len(values) and (_program(values[start]), *values[start + 1 : end]) == one.words
+        if found and (not isinstance(one, Split) or not one.among or one.among in values):
+            return words, values, end, one
+    return None
 
 
 def _by_itself(text: str) -> Writer | None:
