@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,10 @@ def test_a_name_may_hold_brackets_and_blanks(tmp_path: Path) -> None:
         assert stat is not None
         assert (stat.parent, stat.session, stat.group) == (os.getpid(), process.pid, process.pid)
         assert stat.start_ticks == processes.start_ticks(process.pid) > 0
+        # `Popen` is back as soon as the old program is gone; the new one's environment is there a moment later.
+        until = time.monotonic() + 10
+        while not processes.marks_of(process.pid) and time.monotonic() < until:
+            time.sleep(0.001)
         assert processes.marks_of(process.pid) == ("inner.2", "outer.1")
         assert processes.describe(process.pid).endswith(f"(pid {process.pid})")
         assert process.pid in processes.children_of_this_process()
