@@ -42,7 +42,7 @@ def commands_of(
         leave_out: whether a discovered command is not wanted, by its folder and whether it runs tests that pytest collects there.
 
     Raises:
-        UsageError: a plugin's command has the name of another one, or one with `shards` cannot be split.
+        UsageError: a plugin's command has the name of another one or a pool without a depth, or one with `shards` cannot be split.
     """
     file = os.path.basename(settings.source) if settings.source else ""
     found = list(settings.commands)
@@ -50,6 +50,10 @@ def commands_of(
     for command in _flat(hooks.pytest_cbx_commands(config=settings)):
         if command.name in names:
             raise UsageError(f'a plugin adds a command "{command.name}", but there is one of that name already')
+        if command.pool is not None and command.pool not in settings.pools:
+            raise UsageError(
+                f'a plugin\'s command "{command.name}" is in the pool "{command.pool}", which has no depth in [cbx.pools]'
+            )
         names.add(command.name)
         found.append(command)
     if not settings.discover:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pluggy
 import pytest
 
 from pytest_cbx.client.commands import commands_of
 from pytest_cbx.client.hookspecs import plugin_manager
 from pytest_cbx.config.model import CommandConfig, Phase, Settings
+from pytest_cbx.errors import UsageError
 from pytest_cbx.plan.build import build_plan
 from pytest_cbx.plan.model import Claim, Domain, Mode, Request
 from pytest_cbx.tier import Tier
@@ -66,3 +68,16 @@ def test_of_two_that_conflict_the_one_of_the_earlier_phase_goes_first(tmp_path: 
     )  # fmt: skip
     edges = [(ordered[edge.before], ordered[edge.after]) for edge in plan.edges]
     assert edges == [("build", "check")], "and nothing waits for what it has nothing to do with"
+
+
+def test_a_pool_of_a_plugins_command_must_have_a_depth(tmp_path: Path) -> None:
+    class Plugin:
+        @pluggy.HookimplMarker("pytest")
+        def pytest_cbx_commands(self, config: Settings) -> list[CommandConfig]:
+            return [CommandConfig(name="a", run="true", line=0, pool="net")]
+
+    manager = plugin_manager()
+    manager.register(Plugin())
+    with pytest.raises(UsageError, match=r'command "a" is in the pool "net", which has no depth in \[cbx.pools\]'):
+        commands_of(Settings(), manager.hook, tmp_path)
+    assert commands_of(Settings(pools={"net": 2}), manager.hook, tmp_path).commands[0].pool == "net"
