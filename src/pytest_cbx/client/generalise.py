@@ -6,6 +6,7 @@ import dataclasses
 import posixpath
 import re
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 
 from pytest_cbx.effects.model import Place, Scope
@@ -64,6 +65,7 @@ def beyond(predicted: Collection[Claim], seen: Iterable[Claim]) -> tuple[Claim, 
     return tuple(claim for claim in seen if not _is_foreseen(claim, held))
 
 
+@lru_cache(maxsize=4096)
 def temporary_pattern(name: str) -> str | None:
     """A pattern for the names that stand for the same in other runs; None for a name that looks chosen.
 

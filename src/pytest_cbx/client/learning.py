@@ -255,11 +255,15 @@ class Diary:
 
     BATCH = 256
     """Runs that are kept back; those of a client that is killed are lost."""
+    PATHS = 20_000
+    """Paths of them; so many are made claims of at once."""
 
     def __init__(self, root: Path, settings: Settings) -> None:
         self._root = root
         self._enabled = settings.learn
-        self._entries: list[Entry] = []
+        self._entries: list[tuple[Entry, list[tuple[str, str]]]] = []
+        """With what was touched: claims are made of that when there is time, not while somebody waits for the outcome."""
+        self._paths = 0
         self.notes: list[str] = []
         """For people, when something could not be stored."""
         self._caches = (cache_home(),)
@@ -285,10 +289,10 @@ class Diary:
             reads=isolation == "serializable",
             seconds=finished.wall_s,
             predicted=tuple(str(claim) for claim in request.claims[:100]),
-            seen=claims_seen(observed, caches=self._caches),
         )
-        self._entries.append(Entry(trace=trace, text=request.text, run=run))
-        if len(self._entries) >= self.BATCH:
+        self._entries.append((Entry(trace=trace, text=request.text, run=run), observed))
+        self._paths += len(observed)
+        if len(self._entries) >= self.BATCH or self._paths > self.PATHS:
             self.store()
 
     def _observed(self, finished: Finished, *, safe: bool) -> Iterator[tuple[str, str]]:
@@ -312,9 +316,13 @@ class Diary:
 
     def store(self) -> None:
         """Write down what was taken down."""
-        entries, self._entries = self._entries, []
-        if not entries:
+        taken, self._entries, self._paths = self._entries, [], 0
+        if not taken:
             return
         with Store(self._root) as store:
-            store.record(entries)
+            store.record([self._with_claims(entry, observed) for entry, observed in taken])
             self.notes += store.notes
+
+    def _with_claims(self, entry: Entry, observed: list[tuple[str, str]]) -> Entry:
+        seen = claims_seen(observed, caches=self._caches)
+        return dataclasses.replace(entry, run=dataclasses.replace(entry.run, seen=seen))

@@ -156,6 +156,7 @@ def _try_trap(folder: bytes) -> bool:
     child.start()
     listener = _listen(child)
     try:
+        synchronous = listener.wake_up_synchronously(True)
         seen = _answer(listener, refused, child)
         code = child.code()
         if code is None:
@@ -167,7 +168,7 @@ def _try_trap(folder: bytes) -> bool:
         raise Unreached("this kernel takes a seccomp filter, but never tells of a trapped call")
     if code != 0 or os.path.exists(refused) or not os.path.exists(allowed):
         raise Unreached("answers to trapped calls have no effect")
-    return listener.sync_wake_up
+    return synchronous
 
 
 def _listen(child: _Child) -> Listener:

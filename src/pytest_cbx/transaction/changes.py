@@ -8,13 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pytest_cbx.transaction import meta as metas
+from pytest_cbx.transaction.contents import Content, contents_differ
 from pytest_cbx.transaction.disk import Disk
 from pytest_cbx.transaction.meta import Meta
 from pytest_cbx.transaction.model import Changes
-from pytest_cbx.transaction.past import Content, Node, Past, Was
-
-_CHUNK = 1 << 20
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+from pytest_cbx.transaction.past import Node, Past, Was
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,38 +154,4 @@ class _Comparison:
             return True
         if kind != stat.S_IFREG or before.content is None or before.content.path == path:
             return False
-        return self._contents_differ(before.content, path)
-
-    def _contents_differ(self, one: Content, other: bytes) -> bool:
-        """Byte by byte, unless they are the same file or differ in size. What may not be read is told to differ."""
-        try:
-            return self._bytes_differ(one, other)
-        except PermissionError:
-            return True
-
-    def _bytes_differ(self, one: Content, other: bytes) -> bool:
-        disk = self._disk
-        second = disk.open(other, _READ)
-        try:
-            if one.size >= 0 and one.size != disk.fstat(second).st_size:
-                return True
-            first = disk.open(one.path, _READ)
-            try:
-                left, right = disk.fstat(first), disk.fstat(second)
-                if (left.st_dev, left.st_ino) == (right.st_dev, right.st_ino):
-                    return False
-                if one.size < 0 and left.st_size != right.st_size:
-                    return True
-                if one.offset:
-                    disk.lseek(first, one.offset, os.SEEK_SET)
-                rest = right.st_size
-                while rest > 0:
-                    data = disk.read(second, min(rest, _CHUNK))
-                    if not data or data != disk.read(first, len(data)):
-                        return True
-                    rest -= len(data)
-                return False
-            finally:
-                disk.close(first)
-        finally:
-            disk.close(second)
+        return contents_differ(self._disk, before.content, path)

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from pytest_cbx.transaction import meta as metas
 from pytest_cbx.transaction.changes import Before, Difference, relative
+from pytest_cbx.transaction.contents import Content
 from pytest_cbx.transaction.disk import Disk
-from pytest_cbx.transaction.past import Content
 from pytest_cbx.transaction.transaction import Transaction
 
 FILE_MAX = 1 << 20

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 from enum import Enum
 
+from pytest_cbx.transaction.contents import Content
 from pytest_cbx.transaction.disk import Disk
 from pytest_cbx.transaction.journal import Journal
 from pytest_cbx.transaction.meta import Meta
@@ -46,16 +46,6 @@ class Present:
         return known
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
-    """Where the content of a file that was is found now."""
-
-    path: bytes
-    offset: int = 0
-    size: int = -1
-    """-1: the whole file."""
-
-
 class Was(Enum):
     """What was at a path."""
 
@@ -91,6 +81,15 @@ class Node:
     def become(self, was: Was, meta: Meta | None = None, content: Content | None = None, target: bytes = b"") -> None:
         """Be something else; the children stay named."""
         self.was, self.meta, self.content, self.target, self.place = was, meta, content, target, b""
+
+
+def kept_content(journal: Journal, record: Record) -> Content | None:
+    """Where a record kept what it speaks of; None: in itself."""
+    if record.how is Kept.DATA:
+        return None
+    if record.how is Kept.POOL:
+        return Content(journal.pool_path, *record.place)
+    return Content(journal.kept_path(record.kept))
 
 
 class Past:
@@ -130,7 +129,7 @@ class Past:
             if self._is(node, meta):
                 node.meta = meta
         elif record.kind is Kind.CONTENT:
-            kept = self._content(record)
+            kept = kept_content(self._journal, record)
             if meta is not None and kept is not None:
                 self.contents[meta.identity] = kept
             if self._is(node, meta):
@@ -138,17 +137,15 @@ class Past:
             elif self._identity(node) is None:
                 node.become(Was.KEPT, meta, kept)
         elif record.kind is Kind.LINKED:
-            kept = self._content(record)
-            node.become(Was.KEPT, meta, kept, record.target)
+            self._vanished(record, node)
         else:
             self._rename(record, node, self.find(record.target))
 
-    def _content(self, record: Record) -> Content | None:
-        if record.how is Kept.DATA:
-            return None
-        if record.how is Kept.POOL:
-            return Content(self._journal.pool_path, *record.place)
-        return Content(self._journal.kept_path(record.kept))
+    def _vanished(self, record: Record, node: Node) -> None:
+        meta = record.meta
+        if record.how is not Kept.LINK and meta is not None:
+            self.contents.pop(meta.identity, None)  # of a later file, which got the same number
+        node.become(Was.KEPT, meta, kept_content(self._journal, record), record.target)
 
     def _identity(self, node: Node) -> Identity | None:
         if node.was is Was.AS_NOW:

@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterable, Mapping
 
 from pytest_cbx.transaction import meta as metas
 from pytest_cbx.transaction import records
+from pytest_cbx.transaction.contents import contents_differ
 from pytest_cbx.transaction.copying import Clone, copy, write_all
 from pytest_cbx.transaction.disk import Disk
 from pytest_cbx.transaction.journal import Journal
 from pytest_cbx.transaction.meta import Meta
 from pytest_cbx.transaction.model import Report
+from pytest_cbx.transaction.past import kept_content
 from pytest_cbx.transaction.records import ABSENCES, UNDOABLE, Kept, Kind, Mark, Record
 from pytest_cbx.transaction.replacements import NONE, Identity, Replacements
 
@@ -320,14 +322,21 @@ class Undo:
 
     def _fill_anew(self, record: Record, meta: Meta, info: os.stat_result) -> None:
         """What is there, of the kind that was there, becomes what was kept."""
-        if record.how is Kept.COPY:
-            self._write_back(record, info)
+        if stat.S_ISREG(meta.mode):
+            if not self._is_as_kept(record, info):
+                self._clear(record.path, info)
+                self._bring_back(record, meta)
         elif info.st_rdev != meta.rdev or (
             stat.S_ISLNK(meta.mode) and self._disk.readlink(record.path) != record.target
         ):
             self._clear(record.path, info)
             self._bring_back(record, meta)
         self._replaced(record, meta)
+
+    def _is_as_kept(self, record: Record, info: os.stat_result) -> bool:
+        """Whether what is there has no other name and the content that was kept: then it is as good as that, be it the same or not."""
+        kept = kept_content(self._journal, record)
+        return info.st_nlink == 1 and kept is not None and not contents_differ(self._disk, kept, record.path)
 
     def _bring_back(self, record: Record, meta: Meta) -> None:
         """Give a kept inode its name again; what was kept stays, so that this can be done again after a power cut."""
@@ -336,7 +345,7 @@ class Undo:
         if record.how is Kept.LINK:
             disk.link(self._journal.kept_path(record.kept), path, follow_symlinks=False)
             return
-        if record.how is Kept.COPY:
+        if stat.S_ISREG(meta.mode):
             self._make_copy(record)
         elif stat.S_ISLNK(meta.mode):
             disk.symlink(record.target, path)
