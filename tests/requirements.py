@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+from typing import NoReturn
 
 import pytest
 
@@ -27,7 +28,11 @@ def require(*tools: str, wheels_only: bool = False, promised: bool = True) -> No
     missing = [tool for tool in tools if not _is_there(tool, wheels_only=wheels_only)]
     if not missing:
         return
-    reason = f"not installed: {', '.join(missing)}"
+    lacking(f"not installed: {', '.join(missing)}", promised=promised)
+
+
+def lacking(reason: str, *, promised: bool = True) -> NoReturn:
+    """End the running test for want of something. `promised`: CI has it."""
     if promised and os.environ.get("CBX_REQUIRE") == "1":
         pytest.fail(f"{reason} (CBX_REQUIRE=1)")
     pytest.skip(reason)

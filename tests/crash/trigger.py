@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from pytest_cbx.engine import fast_path
 from pytest_cbx.execute.kernel.seccomp import Listener
 from pytest_cbx.transaction.disk import Disk
 from pytest_cbx.transaction.transaction import Transaction
@@ -78,6 +79,7 @@ class Trigger:
 
     def install(self) -> None:
         """Put it in the way of the calls that its point counts."""
+        fast_path.DIRECT = False
         match self._point.where:
             case Where.TRAP:
                 self._armed = True

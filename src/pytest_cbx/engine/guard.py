@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from pytest_cbx.engine import fast_path
 from pytest_cbx.engine.arbiter import Arbiter
 from pytest_cbx.engine.borders import Borders
 from pytest_cbx.engine.claiming import changing, looking, reading, same_file
@@ -164,6 +165,7 @@ class Guard:
 
     def watch(self, watched: Watched) -> None:
         """Answer the calls of an attempt from now on."""
+        watched.lane = fast_path.lane_for(watched, self._turn.lock, self._inflight, self._take, free=self._free)
         self._receivers[watched] = Receiver(watched, self._turn, self._serve, self._fell)
 
     def watch_safe(self, listener: Listener) -> None:
@@ -318,18 +320,24 @@ class Guard:
             return
         if self._is_ours(watched, trap):
             return
-        writes = watched.writes
+        if self._hold(watched, trap):
+            self._record(watched, trap)
+
+    def _hold(self, watched: Watched, trap: Trap) -> bool:
+        """Get the claims for what a call changes. False: the caller waits until `granted`."""
+        path, writes = trap.path, watched.writes
         # A link's other path is the file that gets one more name.
         missing: tuple[bytes, ...] = () if path in writes else (path,)
         names = trap.deed is Deed.CREATE and watched.reads is None
         if trap.other and not names and trap.other not in writes:
             missing += (trap.other,)
-        if missing:
-            for one in missing:
-                watched.note_beyond(one, _MODES[trap.deed])
-            if not self._acquire(watched, trap, missing):
-                return
-        self._record(watched, trap)
+        for one in missing:
+            watched.note_beyond(one, _MODES[trap.deed])
+        return not missing or self._acquire(watched, trap, missing)
+
+    def _take(self, watched: Watched, deed: Deed, path: bytes, other: bytes) -> bool:
+        """For the fast path: get the claims for what a call changes, where no other command has to be asked."""
+        return self._arbiter.alone(watched.task) and self._hold(watched, Trap(0, 0, "", deed, path, other))
 
     def _read(self, watched: Watched, trap: Trap) -> None:
         reads = watched.reads
@@ -388,6 +396,8 @@ class Guard:
             if transaction is None:
                 self.stirred = True
                 return
+            if watched.lane is not None and not watched.lane.is_armed:
+                fast_path.arm(watched.lane, transaction, self._home())
             match trap.deed:
                 case Deed.WRITE:
                     while (preparation := transaction.prepare_write(trap.path)) is not None:

@@ -14,10 +14,11 @@ import re
 import select
 import signal
 import threading
+import time
 from collections.abc import Callable
 
 from pytest_cbx.engine.watched import Watched
-from pytest_cbx.execute.kernel.seccomp import Notification
+from pytest_cbx.execute.kernel.seccomp import Listener, Notification
 
 NUDGE = signal.SIGURG
 """Interrupts a thread that sleeps; by default it does nothing else."""
@@ -64,6 +65,34 @@ class Turn:
         os.close(self._rope)
 
 
+class Pace:
+    """Tells a flood, one thread's call after the other's, from calls now and then, and has the listener wake up accordingly."""
+
+    QUICK = 300_000
+    """Nanoseconds between an answer and the next call, at most."""
+    FLOOD = 4
+    """So many in a row."""
+
+    __slots__ = ("_answered", "_listener", "_row", "_tid")
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._tid = 0
+        self._answered = 0
+        self._row = 0
+
+    def received(self, tid: int) -> None:
+        """A call has come."""
+        quick = tid == self._tid and time.monotonic_ns() - self._answered < self.QUICK
+        self._tid = tid
+        self._row = self._row + 1 if quick else 0
+        self._listener.wake_up_synchronously(self._row >= self.FLOOD)
+
+    def answered(self) -> None:
+        """It was answered, or put aside."""
+        self._answered = time.monotonic_ns()
+
+
 class Receiver:
     """Takes the calls of one attempt over, and has them served in its turn."""
 
@@ -72,6 +101,7 @@ class Receiver:
         self._turn = turn
         self._serve = serve
         self._failed = failed
+        self._pace = Pace(watched.listener)
         self._sleeps_in_it = ends_by_itself(os.uname().release)
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -80,18 +110,27 @@ class Receiver:
         watched, lock = self._watched, self._turn.lock
         try:
             while self._wait():
-                call = watched.listener.receive()
+                call = self._next()
                 if call is None:
                     if self._poll(0) & select.POLLHUP:
                         return
                     continue
+                self._pace.received(call.pid)
                 with lock:
                     if watched.ended:
                         return
                     self._serve(watched, call)
+                self._pace.answered()
         except BaseException as error:
             with lock:
                 self._failed(error)
+
+    def _next(self) -> Notification | None:
+        """The next call that Python is to see."""
+        watched = self._watched
+        if watched.lane is None or watched.listener.has_early:
+            return watched.listener.receive()
+        return watched.lane.next()
 
     def _wait(self) -> bool:
         """On kernels before 6.11, wait for the next call in a way that ends. False: there will be none."""

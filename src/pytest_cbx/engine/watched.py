@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pytest_cbx.engine.coverage import Coverage
 from pytest_cbx.execute.kernel.seccomp import Listener, Notification
@@ -12,6 +13,9 @@ from pytest_cbx.execute.supervision.deeds import Trap
 from pytest_cbx.plan.model import Claim
 from pytest_cbx.schedule.model import TaskId
 from pytest_cbx.transaction.transaction import Transaction
+
+if TYPE_CHECKING:
+    from pytest_cbx.engine._fastpath import Lane
 
 OBSERVED_MAX = 10_000
 """Paths beyond the prediction that are remembered of one attempt."""
@@ -59,6 +63,8 @@ class Watched:
     ended: bool = False
     meet: Meet | None = None
     """Asked first about each call; None: no fault strikes it."""
+    lane: Lane | None = None
+    """The fast path of its calls."""
 
     def lineage(self) -> Iterator[Watched]:
         """This one and those that it is nested in."""

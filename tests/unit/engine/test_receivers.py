@@ -46,7 +46,7 @@ class Stage:
         os.close(null)
         assert spawned.listener is not None
         self.pid = spawned.pid
-        self.watched = cast(Any, type("Fake", (), {"listener": spawned.listener, "ended": False})())
+        self.watched = cast(Any, type("Fake", (), {"listener": spawned.listener, "ended": False, "lane": None})())
         self.turn = Turn()
         self.calls: list[int] = []
         self.errors: list[BaseException] = []

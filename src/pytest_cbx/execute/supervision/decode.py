@@ -46,7 +46,8 @@ class Decoder:
         self._names = calls.names
         self._reads = reads
         self._roots = frozenset(workspace_roots)
-        self._inside = tuple(root.rstrip(b"/") + b"/" for root in workspace_roots)
+        self.inside = tuple(root.rstrip(b"/") + b"/" for root in workspace_roots)
+        """Prefixes of paths in the work trees."""
         self._looks = Looks(self._is_inside)
         known = {**self._file_calls(), **(self._looking_calls() if reads else {})}
         self._calls: dict[int, _Call] = {number: known[name] for name, number in calls.numbers.items() if name in known}
@@ -179,7 +180,7 @@ class Decoder:
     # --- one path ------------------------------------------------------------------------------------------
 
     def _trap(self, n: Notification, deed: Deed, path: bytes, structural: bool = False, error: int = 0) -> Trap:
-        outside = not path.startswith(self._inside) and path not in self._roots
+        outside = not path.startswith(self.inside) and path not in self._roots
         return Trap(n.id, n.pid, self._names[n.number], deed, path, b"", outside, structural, False, error)
 
     def _open(self, n: Notification, descriptor: int, address: int, flags: int) -> Trap:
@@ -283,7 +284,7 @@ class Decoder:
     def _pair(  # noqa: PLR0917 - called for every rename; keywords cost
         self, n: Notification, deed: Deed, path: bytes, other: bytes, structural: bool, tree: bool = False
     ) -> Trap:
-        outside = not any(one.startswith(self._inside) or one in self._roots for one in (path, other))
+        outside = not any(one.startswith(self.inside) or one in self._roots for one in (path, other))
         return Trap(n.id, n.pid, self._names[n.number], deed, path, other, outside, structural, tree)
 
     def _link(  # noqa: PLR0917 - the arguments of linkat(2) in their order
@@ -312,7 +313,7 @@ class Decoder:
         if old and self._is_inside(old) and not self._is_inside(path):
             raise Fails(errno.EXDEV)  # what is written by way of a name outside would not be seen
         trap = self._pair(n, Deed.CREATE, path, old, structural=stat.S_ISLNK(mode))
-        trap.outside = not path.startswith(self._inside) and trap.outside
+        trap.outside = not path.startswith(self.inside) and trap.outside
         return trap
 
     def _rename(  # noqa: PLR0917 - the arguments of renameat2(2) in their order
@@ -358,7 +359,7 @@ class Decoder:
         return self._trap(n, Deed.REMOVE if replaces else Deed.CREATE, other, structural)
 
     def _is_inside(self, path: bytes) -> bool:
-        return path.startswith(self._inside) or path in self._roots
+        return path.startswith(self.inside) or path in self._roots
 
     # --- looking -------------------------------------------------------------------------------------------
 

@@ -26,7 +26,9 @@ import os
 import time
 from collections.abc import Callable
 from enum import Enum, auto
+from typing import TypeAlias
 
+from pytest_cbx.execute.kernel.seccomp import Notification
 from pytest_cbx.execute.supervision.deeds import Deed, Trap
 
 DONE_NS = 1_000_000
@@ -116,6 +118,10 @@ def _paths(trap: Trap) -> tuple[bytes, ...]:
     return (trap.path, trap.other) if trap.other and trap.other != trap.path else (trap.path,)
 
 
+Recent: TypeAlias = tuple[Deed, bytes, bytes, int, tuple[int, ...], float]
+"""A call that was let go on: deed, path, other path; number and arguments; when."""
+
+
 class InFlight:
     """The last answered call on a path, of each thread. See above for the order of calls."""
 
@@ -131,15 +137,31 @@ class InFlight:
         """Thread of a structural call that waits for the others."""
         self._waits_until = 0.0
         """When it has lost its turn, as it has not asked again."""
+        self.recent: dict[int, Recent] = {}
+        """By thread: calls that the fast path has let go on, none of them structural. They are `adopt`ed once somebody looks."""
         self._next: _Call | None = None
         """What waits for another call on its path; those that come later wait behind it."""
         self._next_tid = 0
 
     def __len__(self) -> int:
-        return len(self._calls)
+        return len(self._calls) + len(self.recent)
+
+    def adopt(self) -> None:
+        """Take over what the fast path has noted."""
+        recent = list(self.recent.items())
+        self.recent.clear()
+        for tid, (deed, path, other, number, args, at) in recent:
+            made = Notification(0, tid, 0, number, args)
+            self._add(Trap(0, tid, "", deed, path, other, notification=made), at)
+
+    def all_over(self, path: bytes) -> bool:
+        """Whether all calls on a path have happened; then they are forgotten."""
+        return self._all_done(list(self._at[path]), 0)
 
     def arrived(self, tid: int) -> None:
         """A thread makes another trapped call, so its last one is over."""
+        if self.recent:
+            self.recent.pop(tid, None)
         call = self._calls.pop(tid, None)
         if call is None:
             return
@@ -157,9 +179,12 @@ class InFlight:
         """A call is about to be let go on."""
         if not trap.path:
             return
+        self.arrived(trap.pid)  # so that the order is that of time
+        self._add(trap, self._clock())
+
+    def _add(self, trap: Trap, at: float) -> None:
         tid = trap.pid
-        self.arrived(tid)  # so that the order is that of time
-        call = self._calls[tid] = _Call(trap, self._clock())
+        call = self._calls[tid] = _Call(trap, at)
         for path in call.paths:
             self._at[path] = (*self._at.get(path, ()), tid)
         if call.structural:
@@ -180,6 +205,8 @@ class InFlight:
 
     def way(self, trap: Trap) -> Way:
         """Whether a call that was just decoded may go on."""
+        if self.recent:
+            self.adopt()
         if self._structural and (len(self._structural) > 1 or trap.pid not in self._structural):
             return Way.AGAIN if self.may_decode(trap.pid) else Way.TAKEN
         if trap.structural:
