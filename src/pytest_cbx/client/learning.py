@@ -245,6 +245,13 @@ class Classroom:
             return FileDigest(path=path, facts="", digest=b"nothing")
 
 
+def npm_home() -> str:
+    """Where npm, and npx too, keep what they fetched, and a dated log of each call. Source: docs.npmjs.com, "cache" and "logs-dir"."""
+    # npm takes it in any case. A relative one lies where each call is made: in the work tree, and not in one place.
+    said = {name.lower(): value for name, value in os.environ.items()}.get("npm_config_cache", "")
+    return os.path.normpath(said) if os.path.isabs(said) else os.path.join(os.path.expanduser("~"), ".npm")
+
+
 def _without_waiting(path: str, flags: int) -> int:
     # A pipe of that name would block.
     return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -266,7 +273,7 @@ class Diary:
         self._paths = 0
         self.notes: list[str] = []
         """For people, when something could not be stored."""
-        self._caches = (cache_home(),)
+        self._caches = (cache_home(), npm_home())
 
     def take_down(self, trace: Trace | None, request: Request, finished: Finished, *, isolation: str) -> None:
         """Note a command's end. `isolation`: the rung that it ran at."""

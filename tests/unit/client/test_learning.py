@@ -12,7 +12,7 @@ import pytest
 from pytest_cbx.client import jobs as jobs_module
 from pytest_cbx.client.explained import explained
 from pytest_cbx.client.isolation import Rung
-from pytest_cbx.client.jobs import Job, Site, prepare
+from pytest_cbx.client.jobs import Job, Site, plan, prepare
 from pytest_cbx.client.learning import ENOUGH, UNLISTED_LOCK, Diary
 from pytest_cbx.config.model import CommandConfig, Settings
 from pytest_cbx.engine.protocol import ChangeList, Finished, Observation
@@ -116,6 +116,33 @@ def test_the_end_of_a_file_counts_not_the_calls(root: Path) -> None:
     ran(root, "sort x > y", observed, changes=ChangeList(created=[b"a"], deleted=[b"b"], modified=[b"c"]))
     (job,) = make(root, "sort x > y")
     assert {line.split(" (")[0] for line in job.learned} == {"create a", "delete b", "write c"}
+
+
+LOG = "_logs/2026-11-27T13_16_52_000Z-debug-0.log"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "home"),
+    [
+        ("HOME", "/home/u", "/home/u/.npm"),
+        ("npm_config_cache", "/srv/npm/", "/srv/npm"),
+        ("NPM_CONFIG_CACHE", "/srv/npm", "/srv/npm"),
+        ("npm_config_cache", "npm", "/home/u/.npm"),
+    ],
+)
+def test_npm_s_dated_logs_are_a_part_of_its_cache(
+    root: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, home: str
+) -> None:
+    monkeypatch.setenv("HOME", "/home/u")
+    for name in ("npm_config_cache", "NPM_CONFIG_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, value)
+    texts = ["npx --no-install eslint src", "npx --no-install tsc --noEmit"]
+    for number, text in enumerate(texts):
+        ran(root, text, [("create", f"{home}/{LOG}".replace("debug-0", f"debug-{number}"))])
+    jobs = make(root, *texts)
+    assert [job.learned for job in jobs] == [(f"cache {home}/_logs/** (seen in 1 run)",)] * 2
+    assert plan(jobs, slots=2, settings=Settings()).edges == ()
 
 
 def test_a_stricter_tier_stays(root: Path) -> None:
