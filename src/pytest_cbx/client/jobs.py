@@ -35,7 +35,7 @@ from pytest_cbx.plan.build import build_plan
 from pytest_cbx.plan.claims import claims_of, place_of
 from pytest_cbx.plan.estimate import needed_cpus, needed_memory
 from pytest_cbx.plan.model import Claim, Domain, Mode, Plan, Request
-from pytest_cbx.plan.own_files import apart_from_siblings, results_in_caches
+from pytest_cbx.plan.own_files import results_in_caches
 from pytest_cbx.safety import assess
 
 
@@ -156,7 +156,7 @@ def _draft(
         locks=command.locks,
         tier=assessment.tier,
     )
-    claims = _own_files(claims, command, settings, directory=directory, base=site.base)
+    claims = _results_in_caches(claims, command, directory=directory, base=site.base)
     claims += _standing_in(directory, site)
     request = Request(
         name=command.name,
@@ -173,7 +173,7 @@ def _draft(
         pool=command.pool or "",
         part_of=group_of(command.name) if command.whole else "",
     )
-    request, learned = instructed(request, lesson, replaces=replaces)
+    request, learned = instructed(request, lesson, replaces=replaces, apart=_apart_from_siblings(command, settings))
     return Job(
         config=command, request=request, directory=directory, base=site.base, trace=lesson.trace, learned=learned
     )
@@ -185,14 +185,17 @@ def _results(command: CommandConfig) -> tuple[str, ...]:
     return () if pattern == "-" else (pattern,)
 
 
-def _own_files(
-    claims: tuple[Claim, ...], command: CommandConfig, settings: Settings, *, directory: Path, base: Path
+def _results_in_caches(
+    claims: tuple[Claim, ...], command: CommandConfig, *, directory: Path, base: Path
 ) -> tuple[Claim, ...]:
-    """The claims without those that would keep it from its like for nothing: see `plan.own_files`."""
     places = [place_of(one, cwd=str(directory), workspace=str(base)) for one in _results(command)]
-    claims = results_in_caches(claims, {place.path for place in places if place.scope is Scope.PATH})
+    return results_in_caches(claims, {place.path for place in places if place.scope is Scope.PATH})
+
+
+def _apart_from_siblings(command: CommandConfig, settings: Settings) -> tuple[str, ...]:
+    """Patterns of what a shard writes apart from the other ones, where a wrong prediction of that is caught."""
     patterns = apart(command.whole) if command.whole else ()
-    return apart_from_siblings(claims, patterns) if patterns and _is_guarded(command, settings) else claims
+    return patterns if patterns and _is_guarded(command, settings) else ()
 
 
 def _is_guarded(command: CommandConfig, settings: Settings) -> bool:

@@ -8,7 +8,7 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -21,6 +21,7 @@ from pytest_cbx.config.model import CommandConfig, Settings
 from pytest_cbx.effects.model import Effect, Effects, Kind, Scope
 from pytest_cbx.engine.protocol import OBSERVATIONS_MAX, ChangeList, Finished
 from pytest_cbx.plan.model import Claim, Domain, Mode, Request
+from pytest_cbx.plan.own_files import apart_from_siblings
 from pytest_cbx.safety.model import Assessment
 from pytest_cbx.severity import Severity
 from pytest_cbx.tier import Tier
@@ -93,10 +94,14 @@ def known_part(effects: Effects) -> Effects:
     )
 
 
-def instructed(request: Request, lesson: Lesson, *, replaces: bool) -> tuple[Request, tuple[str, ...]]:
+def instructed(
+    request: Request, lesson: Lesson, *, replaces: bool, apart: Collection[str] = ()
+) -> tuple[Request, tuple[str, ...]]:
     """The request with what the lesson adds, and sentences on where that comes from.
 
     `replaces`: the request was made of the known part only (`known_part`).
+    `apart`: patterns for `apart_from_siblings`. What was seen of a shard is left out with what is told of it; left out before, what is
+    told would cover nothing of what was seen, and this would keep shards apart all the same.
     """
     claims, tier, reasons = request.claims, request.tier, request.assessment.reasons if request.assessment else ()
     told: list[str] = []
@@ -111,10 +116,11 @@ def instructed(request: Request, lesson: Lesson, *, replaces: bool) -> tuple[Req
         shown = ", ".join(str(claim) for claim in changes)
         reasons = (f"learned: an earlier run was seen to {shown}", *reasons)
         tier = Tier.CONDITIONAL_PARALLEL
+    claims, extra = apart_from_siblings(claims, apart), apart_from_siblings(extra, apart)
     if extra:
         plural = "s" if lesson.runs != 1 else ""
         told = [f"{claim} (seen in {lesson.runs} run{plural})" for claim in extra if claim.domain is Domain.FILE]
-    if not extra and tier is request.tier and lesson.seconds is None:
+    if not extra and claims == request.claims and tier is request.tier and lesson.seconds is None:
         return request, ()
     assessment = request.assessment and dataclasses.replace(request.assessment, tier=tier, reasons=reasons)
     ordered = tuple(sorted(dict.fromkeys((*claims, *extra)), key=_order))

@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from pytest_cbx.effects.model import Scope
 from pytest_cbx.plan.claims import contains
 from pytest_cbx.plan.model import Claim, Domain, Mode
+from pytest_cbx.plan.regions import meet, region
+from pytest_cbx.safety.places import glob_base
 
 RESULTS_LOCK = "results:"
 """Prefix of the named locks that stand for one result file each."""
@@ -44,13 +46,23 @@ def apart_from_siblings(claims: Iterable[Claim], patterns: Collection[str]) -> t
     Only where a wrong prediction is caught: then what it really changes is claimed at that moment.
 
     Args:
-        claims: of the shard; they are those of the whole command.
-        patterns: globs of what it would write, each as the end of a claim's target.
+        claims: of the shard: what is told of the whole command, and what was seen of the shard.
+        patterns: globs of what it would write, wherever it works: all that lies in directories of some name (`**/name/**`).
     """
-    return tuple(
-        claim
-        for claim in claims
-        if not (_is_written(claim, Scope.GLOB) and any(f"/{claim.target}".endswith(f"/{one}") for one in patterns))
+    return tuple(claim for claim in claims if not any(_is_apart(claim, one) for one in patterns))
+
+
+def _is_apart(claim: Claim, pattern: str) -> bool:
+    """Whether it writes nothing but what the pattern covers."""
+    if claim.domain is not Domain.FILE or claim.mode not in (Mode.WRITE, Mode.CREATE):
+        return False
+    if claim.scope is Scope.GLOB and f"/{claim.target}".endswith(f"/{pattern}"):
+        return True
+    # What was seen names files, and, where there were many, the directory. As a reader's: a writer's region is wider than its path.
+    footing = glob_base(claim.target) if claim.scope is Scope.GLOB else claim.target
+    place = Claim(domain=Domain.FILE, mode=Mode.READ, target=f"/{footing.lstrip('/')}")
+    return meet(
+        region(place), region(Claim(domain=Domain.FILE, mode=Mode.READ, target=f"/{pattern}", scope=Scope.GLOB))
     )
 
 

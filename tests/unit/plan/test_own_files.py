@@ -68,3 +68,18 @@ def test_what_no_sibling_touches_is_left_out() -> None:
     ]  # fmt: skip
     assert apart_from_siblings([*shots, *others], ("**/__snapshots__/**",)) == tuple(others)
     assert apart_from_siblings([*shots, *others], ()) == (*shots, *others)
+
+
+@pytest.mark.parametrize("mode", [Mode.WRITE, Mode.CREATE])
+def test_what_was_seen_where_no_sibling_writes_is_left_out(mode: Mode) -> None:
+    seen = [
+        file("__snapshots__/a.snap", mode), file("web/src/__snapshots__", mode), file("/srv/web/__snapshots__/x/a.snap", mode),
+        file("src/__snapshots__", mode, Scope.TREE), file("src/__snapshots__/a-*.snap", mode, Scope.GLOB),
+    ]  # fmt: skip
+    others = [
+        file("src", mode), file("src", mode, Scope.TREE), file("src/*.snap", mode, Scope.GLOB), file(".", mode, Scope.TREE),
+        file("src/my__snapshots__/a.snap", mode), file("src/__snapshots__.txt", mode),
+        *(file("src/__snapshots__/a.snap", other) for other in (Mode.READ, Mode.CACHE, Mode.APPEND, Mode.DELETE)),
+        Claim(domain=Domain.LOCK, mode=mode, target="__snapshots__/a"),
+    ]  # fmt: skip
+    assert apart_from_siblings([*seen, *others], ("**/__snapshots__/**",)) == tuple(others)
