@@ -84,7 +84,7 @@ def discover(root: Path, *, more: Sequence[Framework] = (), given: Iterable[Comm
     same = {_gist(command.cwd, command.run) for command in written}
     commands = []
     for folder, one in found:
-        if _gist(folder.place, one.run) not in same:
+        if _gist(_cwd(folder, one), one.run) not in same:
             name = names[folder.place, one.language, one.what]
             commands.append(
                 Discovered(command=_command(name, folder, one, names, project), found=one, place=folder.place)
@@ -103,7 +103,7 @@ def _without_spares(found: list[tuple[Folder, Found]]) -> list[tuple[Folder, Fou
 
 
 def _what_it_runs(folder: Folder, one: Found) -> tuple[str, ...]:
-    place, *words = _gist(posixpath.normpath(posixpath.join(folder.place, one.place)), one.run)
+    place, *words = _gist(_cwd(folder, one), one.run)
     several = words[:1] and words[0] in _SEVERAL
     return (place, *words[: 2 if several else 1])
 
@@ -130,13 +130,18 @@ def _names(found: Sequence[tuple[Folder, Found]], taken: set[str]) -> dict[Key, 
     return names
 
 
+def _cwd(folder: Folder, one: Found) -> str:
+    """Where it runs: not always in the folder that declares it, as a step of a workflow may name another one."""
+    return posixpath.normpath(posixpath.join(folder.place, one.place))
+
+
 def _gist(cwd: str, run: str) -> tuple[str, ...]:
     """What a command does, roughly: where, which program, which of its sub-commands, on what. Options aside."""
     try:
         words = shlex.split(run)
     except ValueError:
         words = run.split()
-    return (cwd.strip("/") or ".", *[word for word in words if not _LEFT_OUT.fullmatch(word)][:2])
+    return (posixpath.normpath(cwd), *[word for word in words if not _LEFT_OUT.fullmatch(word)][:2])
 
 
 def _command(name: str, folder: Folder, one: Found, names: dict[Key, str], project: Project) -> CommandConfig:
@@ -144,7 +149,7 @@ def _command(name: str, folder: Folder, one: Found, names: dict[Key, str], proje
         name=name,
         run=one.run,
         line=0,
-        cwd=posixpath.normpath(posixpath.join(folder.place, one.place)),
+        cwd=_cwd(folder, one),
         needs=tuple(dict.fromkeys(_needs(folder, one, names, project))),
         writes=one.writes,
         results=one.results or None,

@@ -402,6 +402,16 @@ def test_steps_of_workflows_that_plainly_check(tmp_path: Path) -> None:
     ]
 
 
+def test_a_step_is_written_down_where_it_runs_not_where_it_stands(tmp_path: Path) -> None:
+    root = plant(tmp_path, {".github/workflows/ci.yml": WORKFLOW})
+    given = [
+        CommandConfig(name="mine", run="npx eslint src", line=1, cwd="./web/"),
+        CommandConfig(name="other", run="make check", line=2),
+    ]
+    found = [one.command.name for one in discover(root, given=given).commands]
+    assert found == ["ci-tox", "ci-make-check", "ci-mypy", "ci-go-test"]
+
+
 def test_what_a_manifest_declares_goes_before_a_step(tmp_path: Path) -> None:
     manifests = {"go.mod": "module a", "pyproject.toml": "[tool.mypy]\n", "tools/Makefile": "check:\n"}
     found = runs(plant(tmp_path, {".github/workflows/ci.yml": WORKFLOW, **manifests}))
