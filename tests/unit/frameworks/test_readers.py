@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from pytest_cbx.config.model import ResultFormat
 from pytest_cbx.frameworks.cases import CASES_MAX, NAME_MAX, Case, CaseStatus, ResultsError, case, distinct
+from pytest_cbx.frameworks.results.decoding import decoded
 from pytest_cbx.frameworks.results.formats import READERS, recognise
 from pytest_cbx.frameworks.results.reading import BYTES_MAX, Source, read_results
 
@@ -433,6 +435,24 @@ def test_hostile_files_get_a_clear_message(name: str, tmp_path: Path) -> None:
     print(f"{name:24} {said}")
     assert said.isprintable()
     assert len(said) < 300
+
+
+@pytest.mark.parametrize(("data", "kind"), [(b"1", str), (b"{", Any), (b'"\xff"', str), (b"[" * 100_000, Any)])
+def test_json_that_is_no_such_value_is_told(data: bytes, kind: object) -> None:
+    with pytest.raises(ResultsError, match=r"^a\.json is not what it should be: "):
+        decoded(data, "a.json", kind)
+
+
+@pytest.mark.parametrize("text", ["[1]", '{"examples": 1}', "{"])
+@pytest.mark.parametrize("form", [ResultFormat.JEST, ResultFormat.RSPEC, ResultFormat.SARIF, ResultFormat.ESLINT])
+def test_json_of_another_shape_is_told(form: ResultFormat, text: str) -> None:
+    with pytest.raises(ResultsError, match=r"^results is not what it should be: "):
+        read(text, form)
+
+
+def test_the_line_of_broken_json_is_told() -> None:
+    with pytest.raises(ResultsError, match=r"^results:2 is not what it should be: "):
+        read("Success\n{'file': 1}\n", ResultFormat.MYPY)
 
 
 def test_a_hundred_megabytes_are_refused_unread(tmp_path: Path) -> None:

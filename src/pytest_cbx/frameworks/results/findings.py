@@ -6,14 +6,13 @@ What the tool itself lets pass (a warning of ESLint, a note, what is suppressed)
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 from urllib.parse import unquote
 
 import msgspec
 
-from pytest_cbx.frameworks.cases import Case, CaseStatus, ResultsError, case
-
-Decoded = TypeVar("Decoded")
+from pytest_cbx.frameworks.cases import Case, CaseStatus, case
+from pytest_cbx.frameworks.results.decoding import decoded
 
 
 class _Text(msgspec.Struct, frozen=True):
@@ -106,7 +105,7 @@ class _Mypy(msgspec.Struct, frozen=True):
 
 def read_sarif(file: IO[bytes], where: str) -> Iterator[Case]:
     """SARIF 2.1.0. Source: OASIS, "Static Analysis Results Interchange Format", § 3.27."""
-    for run in _decode(file, where, _Sarif).runs:
+    for run in decoded(file.read(), where, _Sarif).runs:
         for one in run.results or ():
             place = one.locations[0].physical_location if one.locations else _Physical()
             passes = (
@@ -120,7 +119,7 @@ def read_sarif(file: IO[bytes], where: str) -> Iterator[Case]:
 
 def read_eslint(file: IO[bytes], where: str) -> Iterator[Case]:
     """`eslint --format json`: what has severity 1 is a warning."""
-    for one in _decode(file, where, list[_EslintFile]):
+    for one in decoded(file.read(), where, list[_EslintFile]):
         for found in one.messages:
             rule = found.rule_id or "(parser)"
             yield finding(one.file_path, found.line, found.column, rule, found.message, found.severity < 2)
@@ -128,13 +127,13 @@ def read_eslint(file: IO[bytes], where: str) -> Iterator[Case]:
 
 def read_ruff(file: IO[bytes], where: str) -> Iterator[Case]:
     """`ruff check --output-format json`."""
-    for one in _decode(file, where, list[_Ruff]):
+    for one in decoded(file.read(), where, list[_Ruff]):
         yield finding(one.filename, one.location.row, one.location.column, one.code or "(syntax)", one.message, False)
 
 
 def read_shellcheck(file: IO[bytes], where: str) -> Iterator[Case]:
     """`shellcheck --format json1`, or `json`: whatever its level, shellcheck fails for it."""
-    found = _decode(file, where, _ShellcheckFile | list[_Shellcheck])
+    found = decoded(file.read(), where, _ShellcheckFile | list[_Shellcheck])
     comments: Iterable[_Shellcheck] = found.comments if isinstance(found, _ShellcheckFile) else found
     for one in comments:
         yield finding(one.file, one.line, one.column, f"SC{one.code}", one.message, False)
@@ -144,7 +143,7 @@ def read_mypy(file: IO[bytes], where: str) -> Iterator[Case]:
     """`mypy --output json`: an object a line; what else it prints is passed over."""
     for number, raw in enumerate(file, 1):
         if raw.lstrip().startswith(b"{"):
-            one = _decode_bytes(raw, f"{where}:{number}", _Mypy)
+            one = decoded(raw, f"{where}:{number}", _Mypy)
             message = f"{one.message}\n{one.hint}" if one.hint else one.message
             yield finding(one.file, one.line, one.column, one.code or "(mypy)", message, one.severity != "error")
 
@@ -162,14 +161,3 @@ def finding(  # noqa: PLR0917
         file=file,
         line=line or 0,
     )
-
-
-def _decode(file: IO[bytes], where: str, kind: Any) -> Any:
-    return _decode_bytes(file.read(), where, kind)
-
-
-def _decode_bytes(data: bytes, where: str, kind: Any) -> Any:
-    try:
-        return msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ResultsError(f"{where} is not what it should be: {error}") from error

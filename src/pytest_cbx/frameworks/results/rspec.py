@@ -7,7 +7,8 @@ from typing import IO
 
 import msgspec
 
-from pytest_cbx.frameworks.cases import Case, CaseStatus, ResultsError, case
+from pytest_cbx.frameworks.cases import Case, CaseStatus, case
+from pytest_cbx.frameworks.results.decoding import decoded
 
 _ENDS = {"passed": CaseStatus.PASSED, "failed": CaseStatus.FAILED}
 """What else an example can be (pending) failed as it was expected to, or was not run."""
@@ -48,10 +49,7 @@ def read(file: IO[bytes], where: str) -> Iterator[Case]:
     Raises:
         ResultsError: it is no such report.
     """
-    try:
-        report = msgspec.json.decode(file.read(), type=_Report)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ResultsError(f"{where} is not what it should be: {error}") from error
+    report: _Report = decoded(file.read(), where, _Report)
     for one in report.examples:
         yield _case(one)
     if report.summary.errors_outside_of_examples_count:
