@@ -7,7 +7,7 @@ import os
 import time
 from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
@@ -45,7 +45,7 @@ from pytest_cbx.engine.protocol import (
 from pytest_cbx.errors import CbxError, FaultUnsupported
 from pytest_cbx.events import AnyEvent
 from pytest_cbx.faults.model import Fault
-from pytest_cbx.plan.model import Claim, EdgeKind, Plan
+from pytest_cbx.plan.model import Claim, EdgeKind, Plan, Planned
 from pytest_cbx.tier import Tier
 
 _DECODER: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
@@ -74,6 +74,26 @@ class _Pending:
     def spared(self) -> Path:
         """Takes its result files if its changes are undone."""
         return self.stdout.with_suffix(".results")
+
+
+@dataclass(slots=True)
+class _Waits:
+    """The ids of what one node of a plan waits for."""
+
+    needs: list[int] = field(default_factory=list)
+    after: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Common:
+    """What is the same for all commands that are handed in together; see `Runner.submit`."""
+
+    settings: Settings
+    environment: Callable[[Job], Mapping[str, str]]
+    faults: Sequence[Fault]
+    umask: int
+    inherited: Sequence[Claim]
+    """On what this process has as its standard input."""
 
 
 @dataclass(slots=True)
@@ -161,65 +181,69 @@ class Runner:
             _check_strikable(jobs, rungs, self.welcome.isolation_reason)
         first = self._next_id
         self._next_id += len(jobs) + len(plan.joins)
-        needs: dict[int, list[int]] = {}
-        after: dict[int, list[int]] = {}
-        for edge in plan.edges:
-            side = needs if edge.kind is EdgeKind.NEEDS else after
-            side.setdefault(edge.after, []).append(first + edge.before)
+        waits = _waits(plan, first)
+        common = _Common(
+            settings=settings,
+            environment=environment,
+            faults=faults,
+            umask=_umask(),
+            inherited=claims_on_input(self._root) if capture is Capture.INHERIT else (),
+        )
         specs: dict[int, CommandSpec | JoinSpec | HoldSpec] = {}
-        umask = _umask()
-        inherited = claims_on_input(self._root) if capture is Capture.INHERIT else ()
         for planned in plan.commands:
             number = planned.number
-            job = jobs[number]
-            pending = self._pending[first + number] = self._place(job, first + number, capture, rungs[number])
-            rollback = rollback_of(job, settings)
-            specs[number] = CommandSpec(
-                id=first + number,
-                name=job.request.name,
-                base=b"" if job.base == self._root else os.fsencode(job.base),
-                needs=needs.get(number, []),
-                after=after.get(number, []),
-                argv=[os.fsencode(word) for word in (*self.settings.shell, job.request.text)],
-                cwd=os.fsencode(job.directory),
-                umask=umask,
-                environment=self._environment,
-                extra_env={os.fsencode(k): os.fsencode(v) for k, v in self._extra(job, environment).items()},
-                tier=job.request.tier,
-                claims=[*job.request.claims, *(inherited if rungs[number] == "serializable" else ())],
-                cpus=job.request.cpus,
-                memory=job.request.memory,
-                timeout=job.config.timeout if job.config.timeout is not None else self.settings.timeouts.command,
-                retries=job.config.retries,
-                lock_timeout=self.settings.timeouts.lock_acquisition,
-                priority=job.request.priority,
-                score=planned.score.total,
-                seconds=planned.seconds,
-                path_seconds=planned.path_seconds,
-                pool=planned.pool.name if planned.pool is not None else "",
-                pool_depth=planned.pool.depth if planned.pool is not None else 0,
-                stdout=b"" if capture is Capture.INHERIT else os.fsencode(pending.stdout),
-                stderr=b"" if capture is Capture.INHERIT else os.fsencode(pending.stderr),
-                descriptors=3 if capture is Capture.INHERIT else 0,
-                isolation=rungs[number],
-                rollback=rollback.value,
-                diff=rollback is Rollback.ALWAYS,
-                privileged=job.config.privileged,
-                root=b"" if job.base == self._root else os.fsencode(job.base),
-                faults=list(faults),
-                results=result_files(job),
-                spared=os.fsencode(pending.spared),
-            )
+            pending = self._pending[first + number] = self._place(jobs[number], first + number, capture, rungs[number])
+            specs[number] = self._spec(first + number, planned, pending, waits[number], common)
         for join in plan.joins:
+            before = waits[join.number]
             specs[join.number] = JoinSpec(
-                id=first + join.number,
-                name=join.reason,
-                needs=needs.get(join.number, []),
-                after=after.get(join.number, []),
+                id=first + join.number, name=join.reason, needs=before.needs, after=before.after
             )
         submission = Submission(nodes=[specs[number] for number in _order(plan)], fail_fast=fail_fast)
         self._client.submit(submission, descriptors=(0, 1, 2) if capture is Capture.INHERIT else ())
         return [first + planned.number for planned in plan.commands]
+
+    def _spec(self, number: int, planned: Planned, pending: _Pending, waits: _Waits, common: _Common) -> CommandSpec:
+        job = pending.job
+        inherits = pending.capture is Capture.INHERIT
+        own_base = b"" if job.base == self._root else os.fsencode(job.base)
+        rollback = rollback_of(job, common.settings)
+        return CommandSpec(
+            id=number,
+            name=job.request.name,
+            base=own_base,
+            needs=waits.needs,
+            after=waits.after,
+            argv=[os.fsencode(word) for word in (*self.settings.shell, job.request.text)],
+            cwd=os.fsencode(job.directory),
+            umask=common.umask,
+            environment=self._environment,
+            extra_env={os.fsencode(k): os.fsencode(v) for k, v in self._extra(job, common.environment).items()},
+            tier=job.request.tier,
+            claims=[*job.request.claims, *(common.inherited if pending.isolation == "serializable" else ())],
+            cpus=job.request.cpus,
+            memory=job.request.memory,
+            timeout=job.config.timeout if job.config.timeout is not None else self.settings.timeouts.command,
+            retries=job.config.retries,
+            lock_timeout=self.settings.timeouts.lock_acquisition,
+            priority=job.request.priority,
+            score=planned.score.total,
+            seconds=planned.seconds,
+            path_seconds=planned.path_seconds,
+            pool=planned.pool.name if planned.pool is not None else "",
+            pool_depth=planned.pool.depth if planned.pool is not None else 0,
+            stdout=b"" if inherits else os.fsencode(pending.stdout),
+            stderr=b"" if inherits else os.fsencode(pending.stderr),
+            descriptors=3 if inherits else 0,
+            isolation=pending.isolation,
+            rollback=rollback.value,
+            diff=rollback is Rollback.ALWAYS,
+            privileged=job.config.privileged,
+            root=own_base,
+            faults=list(common.faults),
+            results=result_files(job),
+            spared=os.fsencode(pending.spared),
+        )
 
     def heal(self, faults: Sequence[str]) -> None:
         """These faults are over. On return none of them strikes any more, and who hung because of them goes on."""
@@ -362,6 +386,15 @@ class Runner:
                 self._healed.append(message.faults)
             case Retrying() | _:
                 pass
+
+
+def _waits(plan: Plan, first: int) -> Mapping[int, _Waits]:
+    """What each node waits for. `first`: the id of the plan's node 0."""
+    waits = {number: _Waits() for number in range(len(plan.commands) + len(plan.joins))}
+    for edge in plan.edges:
+        own = waits[edge.after]
+        (own.needs if edge.kind is EdgeKind.NEEDS else own.after).append(first + edge.before)
+    return waits
 
 
 def _order(plan: Plan) -> list[int]:
