@@ -97,7 +97,7 @@ class Bench:
         commands = [CommandConfig(name=name, run=timed.script, line=0, rollback=rollback) for name in names]
         site = Site(base=self._place.workspace, root=self._place.workspace)
         jobs = prepare(commands, site=site, settings=runner.settings, folder=self._place.tree)
-        planned = plan(jobs, slots=runner.welcome.jobs)
+        planned = plan(jobs, slots=runner.welcome.jobs, settings=runner.settings)
         start = time.perf_counter()
         left = set(runner.submit(jobs, planned, capture=Capture.SEPARATE))
         longest = 0.0

@@ -187,7 +187,7 @@ class Crasher:
 
     def _run_command(self, job: Job) -> Outcome:
         with Runner(self.place.workspace, self._settings, name="crash") as runner:
-            runner.submit([job], plan([job], slots=2), capture=Capture.SEPARATE)
+            runner.submit([job], plan([job], slots=2, settings=self._settings), capture=Capture.SEPARATE)
             while True:
                 for _, outcome in runner.poll(None):
                     return outcome

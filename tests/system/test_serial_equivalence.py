@@ -73,7 +73,7 @@ def jobs_of(folder: Path, root: Path, texts: list[str]) -> tuple[Job, ...]:
 
 
 def run_at_once(runner: Runner, jobs: tuple[Job, ...]) -> list[int | None]:
-    ids = runner.submit(jobs, plan(jobs, slots=4), capture=Capture.SEPARATE)
+    ids = runner.submit(jobs, plan(jobs, slots=4, settings=Settings()), capture=Capture.SEPARATE)
     codes: dict[int, int | None] = {}
     while len(codes) < len(ids):
         codes.update((number, outcome.exit_code) for number, outcome in runner.poll(None))

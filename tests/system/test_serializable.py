@@ -66,7 +66,7 @@ class Blind:
         for rung, some in (
             [(rungs[0], jobs)] if len(set(rungs)) == 1 else zip(rungs, ([job] for job in jobs), strict=True)
         ):
-            graph = plan(some, slots=self._runner.welcome.jobs)
+            graph = plan(some, slots=self._runner.welcome.jobs, settings=self._runner.settings)
             assert not graph.edges
             settings = dataclasses.replace(self._runner.settings, isolation=rung)
             ids += self._runner.submit(some, graph, capture=Capture.SEPARATE, settings=settings)

@@ -164,7 +164,8 @@ def _run_to_end(project: Project, job: Job, rung: Rung) -> Outcome:
         less = less_than_said(rung, welcome.isolation, welcome.isolation_reason)
         if less:
             print(f"cbx: {less}", file=sys.stderr)
-        runner.submit([job], plan([job], slots=welcome.jobs), capture=Capture.INHERIT)
+        graph = plan([job], slots=welcome.jobs, settings=project.settings)
+        runner.submit([job], graph, capture=Capture.INHERIT)
         ended: list[Outcome] = []
         while not ended:
             ended = [outcome for _, outcome in runner.poll(None)]

@@ -101,7 +101,7 @@ def prepare(
     return tuple(_beside(job, marked) for job in marked)
 
 
-def plan(jobs: Sequence[Job], *, slots: int, settings: Settings | None = None) -> Plan:
+def plan(jobs: Sequence[Job], *, slots: int, settings: Settings) -> Plan:
     """The dependency graph of these jobs in their order. Names that no job has are dropped from `needs`.
 
     A need may be missing because its command was deselected: then the user has decided to do without.
@@ -114,8 +114,6 @@ def plan(jobs: Sequence[Job], *, slots: int, settings: Settings | None = None) -
         for job in jobs
     ]
     with collector_paused():
-        if settings is None:
-            return build_plan(requests, slots=slots)
         return build_plan(requests, slots=slots, batch=settings.batch, depths=settings.pools)
 
 

@@ -8,13 +8,19 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pytest_cbx.cli import main as cli
 from pytest_cbx.cli import plan as plan_command
+from pytest_cbx.cli import run as run_command
+from pytest_cbx.client.jobs import Job
+from pytest_cbx.client.runner import Runner
 from pytest_cbx.errors import CbxError, EngineLost, InternalError
+from pytest_cbx.plan.model import Plan, Pool
 
 KEYS = ["command", "tier", "reasons", "effects", "claims", "findings", "parts", "estimate", "learned", "differences"]
 EFFECTS = ["reads", "writes", "creates", "deletes", "ports", "network", "processes", "unknown"]
@@ -241,6 +247,19 @@ def test_plan(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert "planned 2 commands in" in err
     assert call("plan") == 0
     assert "make → use" in capfd.readouterr().out
+
+
+def test_a_run_is_in_its_batch(place: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    class Seen(Runner):
+        def submit(self, jobs: Sequence[Job], plan: Plan, **more: Any) -> list[int]:
+            pools.extend(one.pool for one in plan.commands)
+            return super().submit(jobs, plan, **more)
+
+    pools: list[Pool | None] = []
+    monkeypatch.setattr(run_command, "Runner", Seen)
+    (place / "cbx.toml").write_text('[cbx]\nbatch = "kind"\n[cbx.pools]\nstatus = 1\n')
+    assert call("run", "--", "uname") == 0, capfd.readouterr().err
+    assert pools == [Pool("status", 1)]
 
 
 def test_doctor(place: Path, capfd: pytest.CaptureFixture[str]) -> None:

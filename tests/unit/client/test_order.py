@@ -17,7 +17,8 @@ ROOT = Path("/nowhere")
 
 def planned(*commands: tuple[str, str, tuple[str, ...]]) -> Plan:
     configs = [CommandConfig(name=name, run=text, line=0, needs=needs) for name, text, needs in commands]
-    return plan(prepare(configs, site=Site(base=ROOT, root=ROOT), settings=Settings()), slots=2)
+    jobs = prepare(configs, site=Site(base=ROOT, root=ROOT), settings=Settings())
+    return plan(jobs, slots=2, settings=Settings())
 
 
 def assert_ordered(graph: Plan) -> None:

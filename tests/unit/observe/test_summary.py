@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pytest_cbx.client.jobs import plan
 from pytest_cbx.client.outcome import Changes
+from pytest_cbx.config.model import Settings
 from pytest_cbx.observe.summary import longest_chain, summarise, write_summary
 from pytest_cbx.plan.model import Plan
 from tests.unit.client.making import make_jobs, make_outcome
@@ -20,7 +21,7 @@ ROOT = Path("/nowhere")
 
 
 def plan_of(*texts: str) -> Plan:
-    return plan(make_jobs(ROOT, *texts), slots=2)
+    return plan(make_jobs(ROOT, *texts), slots=2, settings=Settings())
 
 
 def test_totals() -> None:
