@@ -21,6 +21,7 @@ from pytest_cbx import __version__
 from pytest_cbx.client.isolation import reach
 from pytest_cbx.config.model import Isolation
 from pytest_cbx.config.units import show_size
+from pytest_cbx.engine.fast_path import is_built
 from pytest_cbx.errors import UsageError
 from pytest_cbx.execute import machine
 from pytest_cbx.execute.kernel.facts import Facility, facilities
@@ -111,6 +112,8 @@ class Report:
     workspace: str
     isolation: str
     isolation_reason: str
+    fast_path: bool
+    """Trapped calls are answered by compiled code, where they are usual ones."""
     kernel: tuple[Facility, ...]
     cores: Cores
     memory: Memory
@@ -147,6 +150,7 @@ def examine(workspace: Path, *, tools: Sequence[str] = (), runtime: Path | None 
         workspace=str(workspace),
         isolation=rung.name,
         isolation_reason=rung.reason,
+        fast_path=is_built(),
         kernel=facilities(),
         cores=Cores(usable=measured.cpus, online=os.cpu_count() or 1, affinity=machine.affinity(), quota=limits.cpus),
         memory=Memory(
@@ -245,6 +249,10 @@ def render(report: Report) -> str:
         ("pytest-cbx", f"{report.version} on {report.system}"),
         ("work tree", report.workspace),
         ("isolation", f"{report.isolation}: {report.isolation_reason}"),
+        (
+            "fast path",
+            "built" if report.fast_path else "not built: there was no C compiler when pytest-cbx was installed",
+        ),
         ("cores", f"{cores.usable:g} usable ({cores.online} online, {cores.affinity} in the affinity mask, {quota})"),
         ("memory", f"{_about(memory.usable)} usable, {_about(memory.available)} available ({limit})"),
         ("disk", f"{_about(report.disk.free)} free of {_about(report.disk.total)}"),

@@ -26,6 +26,7 @@ def make_report(**changes: object) -> doctor.Report:
         "workspace": "/project",
         "isolation": "off",
         "isolation_reason": "why",
+        "fast_path": True,
         "kernel": (
             Facility(name="Landlock", there=True, detail="ABI 4"),
             Facility(name="pidfd", there=False, detail="gone"),
@@ -46,6 +47,7 @@ def test_render() -> None:
         "pytest-cbx         1.2 on Linux 6",
         "work tree          /project",
         "isolation          off: why",
+        "fast path          built",
         "cores              1.5 usable (8 online, 4 in the affinity mask, quota 1.5)",
         "memory             3GB usable, 1GB available (limit 3GB)",
         "disk               1.5TB free of 2TB",

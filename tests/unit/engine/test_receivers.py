@@ -188,3 +188,35 @@ def test_a_bell_rings_once_until_it_is_answered() -> None:
 )
 def test_which_kernels_tell(release: str, does: bool) -> None:
     assert ends_by_itself(release) is does
+
+
+class Clocked:
+    """A listener that only says how it is to wake up."""
+
+    def __init__(self) -> None:
+        self.sync_wake_up = False
+        self.asked: list[bool] = []
+
+    def wake_up_synchronously(self, wanted: bool) -> bool:
+        self.asked.append(wanted)
+        self.sync_wake_up = wanted
+        return wanted
+
+
+def test_only_a_flood_of_one_thread_shares_a_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0
+    monkeypatch.setattr(time, "monotonic_ns", lambda: now)
+    listener = Clocked()
+    pace = receivers.Pace(cast(Any, listener))
+
+    def call(tid: int, after: int) -> bool:
+        nonlocal now
+        now += after
+        pace.received(tid)
+        pace.answered()
+        return listener.sync_wake_up
+
+    assert [call(7, 10_000) for _ in range(6)] == [False, False, False, False, True, True]
+    assert not call(7, receivers.Pace.QUICK), "it had to think"
+    assert [call(7, 10_000) for _ in range(4)] == [False, False, False, True]
+    assert not call(8, 10_000), "two at once"
