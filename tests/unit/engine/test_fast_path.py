@@ -222,7 +222,7 @@ def both(steps: Sequence[Step], *, claimed: bool = True) -> Run:
 
 @pytest.mark.parametrize("claimed", [True, False])
 @given(st.lists(STEPS, min_size=1, max_size=14))
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=settings().max_examples // 4, deadline=None, suppress_health_check=list(HealthCheck))
 def test_both_record_the_same(claimed: bool, steps: list[Step]) -> None:
     both(steps, claimed=claimed)
 
