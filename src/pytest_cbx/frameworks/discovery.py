@@ -80,12 +80,14 @@ def discover(root: Path, *, more: Sequence[Framework] = (), given: Iterable[Comm
     found = _without_spares(found)
     found.sort(key=lambda pair: pair[1].phase.place)
     written = list(given)
-    names = _names(found, {command.name for command in written})
+    own = _names(found, {command.name for command in written})
+    names: dict[Key, str] = {}
+    for name, (folder, one) in zip(own, found, strict=True):
+        names.setdefault((folder.place, one.language, one.what), name)
     same = {_gist(command.cwd, command.run) for command in written}
     commands = []
-    for folder, one in found:
+    for name, (folder, one) in zip(own, found, strict=True):
         if _gist(_cwd(folder, one), one.run) not in same:
-            name = names[folder.place, one.language, one.what]
             commands.append(
                 Discovered(command=_command(name, folder, one, names, project), found=one, place=folder.place)
             )
@@ -108,12 +110,12 @@ def _what_it_runs(folder: Folder, one: Found) -> tuple[str, ...]:
     return (place, *words[: 2 if several else 1])
 
 
-def _names(found: Sequence[tuple[Folder, Found]], taken: set[str]) -> dict[Key, str]:
-    """Unique names: the folder, the language where it does not go without saying, and what it does."""
+def _names(found: Sequence[tuple[Folder, Found]], taken: set[str]) -> list[str]:
+    """Unique names, one for each: the folder, the language where it does not go without saying, and what it does."""
     languages: dict[str, set[str]] = {}
     for folder, one in found:
         languages.setdefault(folder.place, set()).add(one.language)
-    names: dict[Key, str] = {}
+    names = []
     used = set(taken)
     for folder, one in found:
         slug = _UNFIT.sub("-", folder.place).strip("-.")
@@ -126,7 +128,7 @@ def _names(found: Sequence[tuple[Folder, Found]], taken: set[str]) -> dict[Key, 
             count += 1
             name = f"{wanted}-{count}"
         used.add(name)
-        names.setdefault((folder.place, one.language, one.what), name)
+        names.append(name)
     return names
 
 

@@ -412,6 +412,13 @@ def test_a_step_is_written_down_where_it_runs_not_where_it_stands(tmp_path: Path
     assert found == ["ci-tox", "ci-make-check", "ci-mypy", "ci-go-test"]
 
 
+def test_steps_that_do_the_same_in_several_folders_have_names_of_their_own(tmp_path: Path) -> None:
+    steps = "".join(f"      - {{run: make check, working-directory: {folder}}}\n" for folder in "ab")
+    text = f"on: [push]\njobs:\n  checks:\n    steps:\n{steps}"
+    found = discover(plant(tmp_path, {".github/workflows/ci.yml": text})).commands
+    assert [(one.command.name, one.command.cwd) for one in found] == [("ci-make-check", "a"), ("ci-make-check-2", "b")]
+
+
 def test_what_a_manifest_declares_goes_before_a_step(tmp_path: Path) -> None:
     manifests = {"go.mod": "module a", "pyproject.toml": "[tool.mypy]\n", "tools/Makefile": "check:\n"}
     found = runs(plant(tmp_path, {".github/workflows/ci.yml": WORKFLOW, **manifests}))
