@@ -115,7 +115,6 @@ class Receiver:
                     if self._poll(0) & select.POLLHUP:
                         return
                     continue
-                self._pace.received(call.pid)
                 with lock:
                     if watched.ended:
                         return
@@ -128,9 +127,12 @@ class Receiver:
     def _next(self) -> Notification | None:
         """The next call that Python is to see."""
         watched = self._watched
-        if watched.lane is None or watched.listener.has_early:
-            return watched.listener.receive()
-        return watched.lane.next()
+        if watched.lane is not None and not watched.listener.has_early:
+            return watched.lane.next()  # it keeps its own pace
+        call = watched.listener.receive()
+        if call is not None and watched.lane is None:
+            self._pace.received(call.pid)
+        return call
 
     def _wait(self) -> bool:
         """On kernels before 6.11, wait for the next call in a way that ends. False: there will be none."""

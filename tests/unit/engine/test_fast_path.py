@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_cbx.effects.model import Scope
-from pytest_cbx.engine import fast_path
+from pytest_cbx.engine import fast_path, receivers
 from pytest_cbx.engine.arbiter import Arbiter
 from pytest_cbx.engine.coverage import Coverage
 from pytest_cbx.engine.guard import Guard
@@ -265,3 +265,11 @@ def test_a_call_that_python_knows_to_be_on_its_way_is_heeded() -> None:
         for step in (("rename", "a", "d/new"), ("symlink", "a", "b"), ("remove", "a", ""), ("rename", "d/new", "a"))
     ]
     both(steps)
+
+
+def test_kernels_that_tell_nobody_of_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (fast_path, receivers):
+        monkeypatch.setattr(module, "ends_by_itself", lambda release: False)
+    found = both([("append", "a", ""), *SERVED["write"]])
+    assert found.watched.lane is not None
+    assert found.watched.lane.served >= 2
